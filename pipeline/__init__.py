@@ -1,0 +1,1 @@
+"""Plumbline: from a recipe to a trained, evaluated and registered Keras model."""

@@ -1,0 +1,1 @@
+"""Hyperparameter search over recipes; the search itself is a later issue."""
