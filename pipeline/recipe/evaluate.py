@@ -1,0 +1,49 @@
+"""The recipe's `evaluate` section: what is measured on the sealed test set."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from models.section import Section
+
+CLASSES = ("binary", "multiclass")
+LABELS = (*CLASSES, "multilabel")
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "accuracy": LABELS,
+    "balanced_accuracy": CLASSES,
+    "top_k_accuracy": ("multiclass",),
+    "precision_macro": LABELS,
+    "recall_macro": LABELS,
+    "f1_macro": LABELS,
+    "f1_micro": LABELS,
+    "f1_weighted": LABELS,
+    "roc_auc": LABELS,
+    "average_precision": LABELS,
+    "log_loss": LABELS,
+    "brier": CLASSES,
+    "calibration_error": CLASSES,
+    "mae": ("regression",),
+    "rmse": ("regression",),
+    "r2": ("regression",),
+}
+"""Metric to the tasks that have it."""
+
+LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error", "mae", "rmse")
+
+DEFAULTS: dict[str, tuple[str, ...]] = {
+    "binary": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "multilabel": ("accuracy", "f1_macro", "roc_auc", "average_precision"),
+    "regression": ("rmse", "mae", "r2"),
+}
+"""Metrics of each task when the recipe names none; the first is the one that the champion is compared by."""
+
+
+class EvaluateConfig(Section):
+    """What is measured on the sealed test set, once."""
+
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Names of metrics; by default those of the task. The first is what champions are compared by."""
+    errors_shown: int = Field(16, ge=0)
+    """How many of the most confidently wrong examples are shown."""

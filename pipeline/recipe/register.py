@@ -1,0 +1,13 @@
+"""The recipe's `register` section: the name in the registry and the gate before `champion`."""
+
+from models.section import Section
+
+
+class RegisterConfig(Section):
+    """How the model enters the MLflow registry."""
+
+    name: str | None = None
+    """Name of the registered model; by default the recipe's name."""
+    gate: dict[str, float] = {}
+    """Metric to its bound on the test set (a floor, or a ceiling for losses and errors). The alias `champion` moves only
+    if all hold and the model is not worse than the present champion."""
