@@ -121,7 +121,7 @@ class TableSection(DataSection):
     """The file."""
     label: str | Names
     """Column to predict; several 0/1 columns for a multi-label task."""
-    columns: dict[str, Literal["number", "category", "boolean", "date", "text"]] = {}
+    columns: dict[str, Literal["number", "category", "boolean", "date"]] = {}
     """Types of columns where the inferred one is wrong."""
     ignore: Names = ()
     """Columns not to learn from."""
