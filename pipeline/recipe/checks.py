@@ -1,0 +1,208 @@
+"""Combinations that cannot work, found before anything runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from models.config import LayersConfig
+from models.keras_api import arguments, keras_api
+from pipeline.recipe import augment, preprocess
+from pipeline.recipe.data import KINDS, TASKS
+from pipeline.recipe.errors import Problem, nearest
+from pipeline.recipe.evaluate import METRICS
+from pipeline.recipe.tree import Recipe
+
+ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
+"""Output activation of each task."""
+
+LOSSES = {
+    "binary": ("binary_crossentropy",),
+    "multiclass": ("sparse_categorical_crossentropy",),
+    "multilabel": ("binary_crossentropy",),
+    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
+}
+"""Losses of each task; the first is the default."""
+
+TRAINING_METRICS = {
+    "binary": ("accuracy",),
+    "multiclass": ("accuracy",),
+    "multilabel": ("accuracy",),
+    "regression": ("mae",),
+}
+"""Metrics that Keras computes in each epoch."""
+
+MODEL_KINDS = {"cnn": "image", "text": "text"}
+"""Kind of data of model families that take one kind only."""
+
+SPLITS_OF_THEIR_OWN = ("folder", "tfds", "idx", "npz")
+"""Sources that may come with splits (`split.by: source`)."""
+
+
+def check(recipe: Recipe) -> list[Problem]:
+    """Finds every impossible combination in a recipe whose keys are valid one by one."""
+    checks = (_names, _split, _kinds, _task, _metrics, _schedule, _columns)
+    return [problem for find in checks for problem in find(recipe)]
+
+
+def _names(recipe: Recipe) -> Iterator[Problem]:
+    """Names and arguments that Keras must know."""
+    optimizer = recipe.train.optimizer
+    given = {"learning_rate", *(optimizer.model_extra or {})}
+    yield from _keras_object("optimizers", "train.optimizer", optimizer.type, given)
+    model = recipe.model
+    if isinstance(model, LayersConfig):
+        for i, layer in enumerate(model.layers):
+            yield from _layer(f"model.layers.{i}", layer)
+        return
+    if model.activation not in keras_api()["activations"]:
+        yield Problem("model.activation", _not_known("an activation", model.activation, keras_api()["activations"]))
+    initializer = model.kernel_initializer
+    if initializer != "auto":
+        yield from _named("initializers", "model.kernel_initializer", initializer)
+
+
+def _layer(key: str, layer: dict[str, Any]) -> Iterator[Problem]:
+    if not isinstance(layer.get("type"), str):
+        yield Problem(key, "expected a Keras layer, such as {type: Dense, units: 64}. It has no `type`")
+        return
+    yield from _keras_object("layers", key, layer["type"], set(layer) - {"type"})
+    for name, value in layer.items():
+        if name.endswith("initializer") and value is not None:
+            yield from _named("initializers", f"{key}.{name}", value)
+        elif name.endswith("regularizer") and value is not None:
+            yield from _named("regularizers", f"{key}.{name}", value)
+        elif name == "activation" and isinstance(value, str) and value not in keras_api()["activations"]:
+            yield Problem(f"{key}.activation", _not_known("an activation", value, keras_api()["activations"]))
+
+
+def _named(group: str, key: str, value: Any) -> Iterator[Problem]:
+    """An initialiser or regulariser: a name, or a mapping with `type` and arguments."""
+    if isinstance(value, dict):
+        given = {k for k in value if k != "type"}
+        if "type" not in value:
+            yield Problem(key, "expected a name, or {type: name, argument: value}. It has no `type`")
+            return
+        yield from _keras_object(group, key, value["type"], given)
+    else:
+        yield from _keras_object(group, key, value, set())
+
+
+def _keras_object(group: str, key: str, name: Any, given: set[str]) -> Iterator[Problem]:
+    known = arguments(group, str(name))
+    if known is None:
+        singular = "an optimizer" if group == "optimizers" else f"{'an' if group[0] in 'aio' else 'a'} {group[:-1]}"
+        yield Problem(f"{key}.type", _not_known(singular, str(name), keras_api()[group]))
+        return
+    for argument in sorted(given - set(known)):
+        yield Problem(
+            f"{key}.{argument}",
+            f"{name} has no such argument{nearest(argument, known) or '.'} Its arguments: {', '.join(known)}",
+        )
+
+
+def _not_known(what: str, came: str, names: dict[str, list[str]]) -> str:
+    return f"expected the Keras name of {what}. Received: {came!r}{nearest(came, names)}"
+
+
+def _split(recipe: Recipe) -> Iterator[Problem]:
+    split, source = recipe.data.split, recipe.data.type
+    if split.validation + split.test >= 1:
+        yield Problem(
+            "data.split",
+            f"expected validation + test below 1, so that something is left to train on. "
+            f"Received: {split.validation} + {split.test}",
+        )
+    if split.by in ("time", "group"):
+        if KINDS.get(source) != "table" and source != "text":
+            yield Problem("data.split.by", f"`{split.by}` needs a column; `type: {source}` has none")
+        elif split.column is None:
+            yield Problem("data.split.column", f"required with `by: {split.by}`: the column of the {split.by}")
+    elif split.column is not None:
+        yield Problem("data.split.column", f"has no effect with `by: {split.by}`; remove it, or use `by: time | group`")
+    if split.by == "source" and source not in SPLITS_OF_THEIR_OWN:
+        yield Problem(
+            "data.split.by", f"`type: {source}` comes without splits; use hash or stratified. "
+            f"Sources with splits: {', '.join(SPLITS_OF_THEIR_OWN)}"
+        )
+
+
+def _kinds(recipe: Recipe) -> Iterator[Problem]:
+    """Sections that must fit the kind of data."""
+    kind = KINDS.get(recipe.data.type)
+    needed = MODEL_KINDS.get(recipe.model.type)
+    if kind and needed and kind != needed:
+        yield Problem("model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {recipe.data.type}` is {kind}")
+    for i, transform in enumerate(recipe.augment):
+        if kind and augment.KINDS[transform.type] != kind:
+            yield Problem(
+                f"augment.{i}.type", f"`{transform.type}` changes {augment.KINDS[transform.type]} data; "
+                f"`data.type: {recipe.data.type}` is {kind}"
+            )
+    if kind:
+        try:
+            preprocess.resolve(recipe.preprocess, kind)
+        except ValueError as error:
+            key, _, message = str(error).partition(": ")
+            yield Problem(key, message)
+
+
+def _task(recipe: Recipe) -> Iterator[Problem]:
+    """Task, output activation and loss belong together."""
+    own, given = TASKS.get(recipe.data.type), recipe.data.task
+    if own and given not in ("auto", own):
+        yield Problem("data.task", f"`data.type: {recipe.data.type}` is a {own} task. Received: {given!r}")
+    task = own or given
+    loss, activation = recipe.train.loss, recipe.model.output_activation
+    if task != "auto":
+        if loss != "auto" and loss not in LOSSES[task]:
+            yield Problem("train.loss", f"expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {loss!r}")
+        if activation not in ("auto", ACTIVATIONS[task]):
+            yield Problem(
+                "model.output_activation", f"expected auto or {ACTIVATIONS[task]} for a {task} task. Received: {activation!r}"
+            )
+    elif loss != "auto" and activation != "auto":
+        fitting = {ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses}
+        if activation not in fitting:
+            yield Problem("model.output_activation", f"expected {' or '.join(sorted(fitting))} with train.loss {loss}. Received: {activation!r}")
+
+
+def _metrics(recipe: Recipe) -> Iterator[Problem]:
+    """Metrics exist and the task has them."""
+    task = TASKS.get(recipe.data.type, recipe.data.task)
+    asked = [(f"evaluate.metrics.{i}", name) for i, name in enumerate(recipe.evaluate.metrics or ())]
+    asked += [(f"register.gate.{name}", name) for name in recipe.register_.gate]
+    for key, name in asked:
+        if name not in METRICS:
+            yield Problem(key, f"expected a metric: {', '.join(METRICS)}. Received: {name!r}{nearest(name, METRICS)}")
+        elif task != "auto" and task not in METRICS[name]:
+            having = ", ".join(metric for metric, tasks in METRICS.items() if task in tasks)
+            yield Problem(key, f"a {task} task has no `{name}`. It has: {having}")
+    stopping = recipe.train.early_stopping
+    if stopping is None:
+        return
+    trained = TRAINING_METRICS[task] if task != "auto" else ("accuracy", "mae")
+    known = [prefix + name for name in ("loss", *trained) for prefix in ("val_", "")]
+    if stopping.monitor not in known:
+        yield Problem(
+            "train.early_stopping.monitor",
+            f"expected one of {', '.join(known)}. Received: {stopping.monitor!r}{nearest(stopping.monitor, known)}",
+        )
+
+
+def _schedule(recipe: Recipe) -> Iterator[Problem]:
+    warmup, epochs = recipe.train.schedule.warmup_epochs, recipe.train.epochs
+    if warmup >= epochs:
+        yield Problem("train.schedule.warmup_epochs", f"expected fewer than train.epochs ({epochs}). Received: {warmup}")
+
+
+def _columns(recipe: Recipe) -> Iterator[Problem]:
+    """Columns of a table named twice over."""
+    data = recipe.data
+    if data.type not in ("csv", "parquet"):
+        return
+    labels = (data.label,) if isinstance(data.label, str) else data.label
+    for i, column in enumerate(data.ignore):
+        if column in labels:
+            yield Problem(f"data.ignore.{i}", f"`{column}` is the label; it cannot be ignored")
+    for column in data.columns:
+        if column in labels or column in data.ignore:
+            yield Problem(f"data.columns.{column}", "the label and ignored columns have no type to override")
