@@ -1,0 +1,162 @@
+"""Index-addressed batches: what training sees at (seed, epoch, step) is a pure function of those three.
+
+No shuffle buffer and no state of an iterator: any step can be asked for directly, in any order, on any number of
+threads. A batch is gathered whole, by index, from prepared tensors in memory or in memory-mapped files.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from pipeline.augment import augmentation
+from pipeline.recipe.augment import AugmentConfig
+from pipeline.seeds import seed_for
+
+Inputs = dict[str, tf.Tensor]
+Gather = Callable[[tf.Tensor], tuple[Inputs, tf.Tensor]]
+
+NUM_PREFETCHED = 2
+SHARE_OF_MEMORY = 0.25
+
+
+class Batches:
+    """Batches of one split, addressed by epoch and step.
+
+    Args:
+        arrays: Prepared tensors by name, each of shape (num_examples, ...); memory maps are welcome.
+        label: Labels, of shape (num_examples, ...).
+        batch_size: Examples in a batch; the last batch of an epoch holds what is left.
+        seed: The recipe's seed: decides the order and the augmentation of every epoch.
+        shuffle: Whether each epoch has an order of its own; else the order is that of `arrays`.
+        augment: Random transforms of `image`, which then becomes float32 in [0, 255].
+        memory: Whether the tensors are held in memory, or read from `arrays` at each batch; by default, as they come:
+            memory maps are read at each batch.
+
+    Raises:
+        ValueError: If there are no examples, or the tensors differ in their number.
+    """
+
+    def __init__(
+        self,
+        arrays: dict[str, np.ndarray],
+        label: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        augment: tuple[AugmentConfig, ...] = (),
+        memory: bool | None = None,
+    ) -> None:
+        lengths = {name: len(array) for name, array in {**arrays, "label": label}.items()}
+        if len(set(lengths.values())) != 1 or not len(label):
+            raise ValueError(f"arrays: expected one or more examples, as many in each. Received: {lengths}")
+        if memory is None:
+            memory = not any(isinstance(array, np.memmap) for array in arrays.values())
+        self.num_examples = len(label)
+        self.batch_size = min(batch_size, self.num_examples)
+        self.steps_per_epoch = -(-self.num_examples // self.batch_size)
+        self._order_seed = seed_for(seed, "order") if shuffle else None
+        self._augment = augmentation(augment, seed=seed) if augment else None
+        self._gather = _gather_memory(arrays, label) if memory else _gather_disk(arrays, label)
+
+    def batch(self, epoch: int, step: int) -> tuple[Inputs, tf.Tensor]:
+        """Gives the batch of one step, in [0, steps_per_epoch), of an epoch.
+
+        Returns:
+            Tensors by name, each (batch, ...), and the labels; the same as `dataset` gives at that step.
+        """
+        with tf.device("CPU:0"):
+            return self._assemble(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
+
+    def dataset(self, first_step: int = 0, num_steps: int | None = None) -> tf.data.Dataset:
+        """Gives the batches of consecutive steps, counted over all epochs, ready for `fit`.
+
+        Args:
+            first_step: The first step; step `steps_per_epoch` is the first one of the second epoch.
+            num_steps: How many steps; None: without end.
+
+        Returns:
+            A dataset of (dict of tensors by name, labels), of known cardinality.
+        """
+        if num_steps is None:
+            steps = tf.data.Dataset.counter(first_step)
+        else:
+            steps = tf.data.Dataset.range(first_step, first_step + num_steps)
+        batches = steps.map(
+            lambda step: self._assemble(step // self.steps_per_epoch, step % self.steps_per_epoch),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        return batches.prefetch(NUM_PREFETCHED)
+
+    def _assemble(self, epoch: tf.Tensor, step: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        # A last batch that is not full is filled up and cut at the end, so that XLA compiles for one shape only.
+        first = step * self.batch_size
+        positions = tf.minimum(first + tf.range(self.batch_size, dtype=tf.int64), self.num_examples - 1)
+        indices = self._order(epoch, positions)
+        inputs, label = self._gather(indices)
+        if self._augment:
+            inputs["image"] = self._augment(inputs["image"], indices, epoch)
+        if self.num_examples % self.batch_size == 0:
+            return inputs, label
+        return tf.nest.map_structure(lambda tensor: tensor[: self.num_examples - first], (inputs, label))
+
+    def _order(self, epoch: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        """Which examples stand at these positions of the epoch: int64 (batch,), a permutation over the epoch."""
+        if self._order_seed is None:
+            return positions
+        key = tf.stack([tf.constant(self._order_seed, tf.int64), epoch])
+        return tf.random.experimental.index_shuffle(positions, key, self.num_examples - 1)
+
+
+def read_prepared(
+    folder: Path, memory: Literal["auto", "memory", "disk"] = "auto"
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Reads the tensors that preprocess wrote for one split.
+
+    Args:
+        folder: Holds `<tensor>.npy` for each prepared tensor, `label.npy` and `id.npy` (which is not read).
+        memory: Whether the tensors are read into memory or memory-mapped; auto: memory while their files fit in a
+            quarter of it.
+
+    Returns:
+        The tensors by name, and the labels (always in memory).
+    """
+    paths = {path.stem: path for path in sorted(folder.glob("*.npy")) if path.stem not in ("label", "id")}
+    size_bytes = sum(path.stat().st_size for path in paths.values())
+    fits = size_bytes <= SHARE_OF_MEMORY * psutil.virtual_memory().total
+    mmap_mode: Literal["r"] | None = None if memory == "memory" or (memory == "auto" and fits) else "r"
+    arrays = {name: np.load(path, mmap_mode=mmap_mode) for name, path in paths.items()}
+    return arrays, np.load(folder / "label.npy")
+
+
+def _gather_memory(arrays: dict[str, np.ndarray], label: np.ndarray) -> Gather:
+    """Gathers from tensors that the dataset captures: in its state, not in its graph, which must not pass 2 GB."""
+    with tf.device("CPU:0"):
+        tensors = {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
+        labels = tf.convert_to_tensor(label)
+
+    def gather(indices: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        return {name: tf.gather(tensor, indices) for name, tensor in tensors.items()}, tf.gather(labels, indices)
+
+    return gather
+
+
+def _gather_disk(arrays: dict[str, np.ndarray], label: np.ndarray) -> Gather:
+    """Gathers from the arrays themselves: of memory maps, only what a batch needs is read."""
+    columns = [*arrays.values(), label]
+
+    def take(indices: np.ndarray) -> list[np.ndarray]:
+        return [np.take(column, indices, axis=0) for column in columns]
+
+    def gather(indices: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        *tensors, labels = tf.numpy_function(take, [indices], [column.dtype for column in columns])
+        for tensor, column in zip((*tensors, labels), columns, strict=True):
+            tensor.set_shape((indices.shape[0], *column.shape[1:]))
+        return dict(zip(arrays, tensors, strict=True)), labels
+
+    return gather
