@@ -47,14 +47,13 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
     """Names and arguments that Keras must know."""
     optimizer = recipe.train.optimizer
     given = {"learning_rate", *(optimizer.model_extra or {})}
-    yield from _keras_object("optimizers", "train.optimizer", optimizer.type, given)
+    yield from _object("optimizers", "train.optimizer", optimizer.type, given)
     model = recipe.model
     if isinstance(model, LayersConfig):
         for i, layer in enumerate(model.layers):
             yield from _layer(f"model.layers.{i}", layer)
         return
-    if model.activation not in keras_api()["activations"]:
-        yield Problem("model.activation", _not_known("an activation", model.activation, keras_api()["activations"]))
+    yield from _name("activations", "model.activation", model.activation)
     initializer = model.kernel_initializer
     if initializer != "auto":
         yield from _named("initializers", "model.kernel_initializer", initializer)
@@ -64,43 +63,42 @@ def _layer(key: str, layer: dict[str, Any]) -> Iterator[Problem]:
     if not isinstance(layer.get("type"), str):
         yield Problem(key, "expected a Keras layer, such as {type: Dense, units: 64}. It has no `type`")
         return
-    yield from _keras_object("layers", key, layer["type"], set(layer) - {"type"})
+    yield from _object("layers", key, layer["type"], set(layer) - {"type"})
     for name, value in layer.items():
         if name.endswith("initializer") and value is not None:
             yield from _named("initializers", f"{key}.{name}", value)
         elif name.endswith("regularizer") and value is not None:
             yield from _named("regularizers", f"{key}.{name}", value)
-        elif name == "activation" and isinstance(value, str) and value not in keras_api()["activations"]:
-            yield Problem(f"{key}.activation", _not_known("an activation", value, keras_api()["activations"]))
+        elif name == "activation" and isinstance(value, str):
+            yield from _name("activations", f"{key}.activation", value)
 
 
 def _named(group: str, key: str, value: Any) -> Iterator[Problem]:
     """An initialiser or regulariser: a name, or a mapping with `type` and arguments."""
-    if isinstance(value, dict):
-        given = {k for k in value if k != "type"}
-        if "type" not in value:
-            yield Problem(key, "expected a name, or {type: name, argument: value}. It has no `type`")
-            return
-        yield from _keras_object(group, key, value["type"], given)
+    if not isinstance(value, dict):
+        yield from _name(group, key, value)
+    elif "type" in value:
+        yield from _object(group, key, value["type"], set(value) - {"type"})
     else:
-        yield from _keras_object(group, key, value, set())
+        yield Problem(key, "expected a name, or {type: name, argument: value}. It has no `type`")
 
 
-def _keras_object(group: str, key: str, name: Any, given: set[str]) -> Iterator[Problem]:
+def _object(group: str, key: str, name: Any, given: set[str]) -> Iterator[Problem]:
+    """A Keras object given as `type` with arguments."""
     known = arguments(group, str(name))
     if known is None:
-        singular = "an optimizer" if group == "optimizers" else f"{'an' if group[0] in 'aio' else 'a'} {group[:-1]}"
-        yield Problem(f"{key}.type", _not_known(singular, str(name), keras_api()[group]))
+        yield from _name(group, f"{key}.type", name)
         return
     for argument in sorted(given - set(known)):
-        yield Problem(
-            f"{key}.{argument}",
-            f"{name} has no such argument{nearest(argument, known) or '.'} Its arguments: {', '.join(known)}",
-        )
+        guess = nearest(argument, known) or "."
+        yield Problem(f"{key}.{argument}", f"{name} has no such argument{guess} Its arguments: {', '.join(known)}")
 
 
-def _not_known(what: str, came: str, names: dict[str, list[str]]) -> str:
-    return f"expected the Keras name of {what}. Received: {came!r}{nearest(came, names)}"
+def _name(group: str, key: str, name: Any) -> Iterator[Problem]:
+    if arguments(group, str(name)) is None:
+        article = "an" if group[0] in "aio" else "a"
+        guess = nearest(str(name), keras_api()[group])
+        yield Problem(key, f"expected the Keras name of {article} {group[:-1]}. Received: {name!r}{guess}")
 
 
 def _split(recipe: Recipe) -> Iterator[Problem]:
@@ -120,8 +118,9 @@ def _split(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("data.split.column", f"has no effect with `by: {split.by}`; remove it, or use `by: time | group`")
     if split.by == "source" and source not in SPLITS_OF_THEIR_OWN:
         yield Problem(
-            "data.split.by", f"`type: {source}` comes without splits; use hash or stratified. "
-            f"Sources with splits: {', '.join(SPLITS_OF_THEIR_OWN)}"
+            "data.split.by",
+            f"`type: {source}` comes without splits; use hash or stratified. "
+            f"Sources with splits: {', '.join(SPLITS_OF_THEIR_OWN)}",
         )
 
 
@@ -130,12 +129,15 @@ def _kinds(recipe: Recipe) -> Iterator[Problem]:
     kind = KINDS.get(recipe.data.type)
     needed = MODEL_KINDS.get(recipe.model.type)
     if kind and needed and kind != needed:
-        yield Problem("model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {recipe.data.type}` is {kind}")
+        yield Problem(
+            "model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {recipe.data.type}` is {kind}"
+        )
     for i, transform in enumerate(recipe.augment):
         if kind and augment.KINDS[transform.type] != kind:
             yield Problem(
-                f"augment.{i}.type", f"`{transform.type}` changes {augment.KINDS[transform.type]} data; "
-                f"`data.type: {recipe.data.type}` is {kind}"
+                f"augment.{i}.type",
+                f"`{transform.type}` changes {augment.KINDS[transform.type]} data; "
+                f"`data.type: {recipe.data.type}` is {kind}",
             )
     if kind:
         try:
@@ -154,15 +156,21 @@ def _task(recipe: Recipe) -> Iterator[Problem]:
     loss, activation = recipe.train.loss, recipe.model.output_activation
     if task != "auto":
         if loss != "auto" and loss not in LOSSES[task]:
-            yield Problem("train.loss", f"expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {loss!r}")
+            yield Problem(
+                "train.loss", f"expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {loss!r}"
+            )
         if activation not in ("auto", ACTIVATIONS[task]):
             yield Problem(
-                "model.output_activation", f"expected auto or {ACTIVATIONS[task]} for a {task} task. Received: {activation!r}"
+                "model.output_activation",
+                f"expected auto or {ACTIVATIONS[task]} for a {task} task. Received: {activation!r}",
             )
     elif loss != "auto" and activation != "auto":
         fitting = {ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses}
         if activation not in fitting:
-            yield Problem("model.output_activation", f"expected {' or '.join(sorted(fitting))} with train.loss {loss}. Received: {activation!r}")
+            yield Problem(
+                "model.output_activation",
+                f"expected {' or '.join(sorted(fitting))} with train.loss {loss}. Received: {activation!r}",
+            )
 
 
 def _metrics(recipe: Recipe) -> Iterator[Problem]:
@@ -191,7 +199,9 @@ def _metrics(recipe: Recipe) -> Iterator[Problem]:
 def _schedule(recipe: Recipe) -> Iterator[Problem]:
     warmup, epochs = recipe.train.schedule.warmup_epochs, recipe.train.epochs
     if warmup >= epochs:
-        yield Problem("train.schedule.warmup_epochs", f"expected fewer than train.epochs ({epochs}). Received: {warmup}")
+        yield Problem(
+            "train.schedule.warmup_epochs", f"expected fewer than train.epochs ({epochs}). Received: {warmup}"
+        )
 
 
 def _columns(recipe: Recipe) -> Iterator[Problem]:

@@ -32,26 +32,28 @@ class RecipeError(UserError):
             where: Dotted key to its place (`digits.yaml:7`, `command line`); the nearest parent's is used for a key
                 that is not there, and `""` is the recipe as a whole.
         """
-        self.problems = tuple(problems)
-        super().__init__("\n".join(f"{_place(p.key, where)}: {_joined(p)}" for p in self.problems))
+        order = {key: position for position, key in enumerate(where)}
+        self.problems = tuple(sorted(problems, key=lambda p: order[_given(p.key, where)]))
+        super().__init__("\n".join(f"{where[_given(p.key, where)]}: {_joined(p)}" for p in self.problems))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Returns the end of a sentence: `. Did you mean `x`?` for the known name nearest to `word`, or nothing."""
-    known = list(known)
-    by_folded = {name.lower().replace("_", ""): name for name in known}
-    folded = word.lower().replace("_", "")
-    if folded in by_folded:
-        return f". Did you mean `{by_folded[folded]}`?"
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f". Did you mean `{close[0]}`?" if close else ""
+    by_folded = {_folded(name): name for name in known}
+    close = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
+    return f". Did you mean `{by_folded[close[0]]}`?" if close else ""
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _joined(problem: Problem) -> str:
     return f"{problem.key}: {problem.message}" if problem.key else problem.message
 
 
-def _place(key: str, where: dict[str, str]) -> str:
+def _given(key: str, where: dict[str, str]) -> str:
+    """The key, or the nearest parent of it that was written."""
     while key and key not in where:
         key = key.rpartition(".")[0]
-    return where[key]
+    return key

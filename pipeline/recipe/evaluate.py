@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.section import Section
+from pipeline.errors import UserError
 
 CLASSES = ("binary", "multiclass")
 LABELS = (*CLASSES, "multilabel")
@@ -47,3 +48,20 @@ class EvaluateConfig(Section):
     """Names of metrics; by default those of the task. The first is what champions are compared by."""
     errors_shown: int = Field(16, ge=0)
     """How many of the most confidently wrong examples are shown."""
+
+
+def resolve(section: EvaluateConfig, task: str) -> EvaluateConfig:
+    """Fills the metrics of the task in and checks what can be checked only once the task is known.
+
+    Raises:
+        UserError: If a metric is unknown, or one that the task lacks.
+    """
+    known = [name for name, tasks in METRICS.items() if task in tasks]
+    for i, name in enumerate(section.metrics or ()):
+        if name not in known:
+            raise UserError(
+                f"evaluate.metrics.{i}: expected one of {', '.join(known)} for a {task} task. Received: {name!r}"
+            )
+    if section.metrics:
+        return section
+    return EvaluateConfig.model_validate({**section.model_dump(), "metrics": DEFAULTS[task]})

@@ -52,6 +52,9 @@ def resolve(recipe: Recipe) -> Recipe:
     """Fills in the defaults that depend on other keys: names, and what the kind of data and the task imply."""
     tree = recipe.model_dump(by_alias=True)
     kind, task = KINDS.get(recipe.data.type), TASKS.get(recipe.data.type, recipe.data.task)
+    for key in PATH_KEYS:
+        if key in tree["data"]:
+            tree["data"][key] = str(Path(tree["data"][key]).expanduser())
     if kind:
         tree["preprocess"] = preprocess.resolve(recipe.preprocess, kind).model_dump()
     if task != "auto":
@@ -100,6 +103,8 @@ def _problems(error: ValidationError, tree: dict[str, Any]) -> list[Problem]:
 
 def _problem(details: ErrorDetails, tree: dict[str, Any]) -> Problem:
     path, value = _walk(tree, details["loc"])
+    if details["type"] == "union_tag_invalid":
+        return Problem(".".join([*path, "type"]), _wrong_type(value, details))
     key = ".".join(path)
     parent_path, name = path[:-1], path[-1] if path else ""
     parent = section_at(Recipe, tree, parent_path)
@@ -131,11 +136,6 @@ def _meaning(field: Any) -> str:
 
 
 def _mismatch(field: Any, value: Any, details: ErrorDetails) -> str:
-    tags = [tag for section in sections_of(field.annotation) if (tag := tag_of(section))]
-    if tags and isinstance(value, dict):
-        came = value.get("type")
-        received = f"Received: {came!r}{nearest(str(came), tags)}" if "type" in value else "It has no `type`"
-        return f"expected `type:` one of {', '.join(tags)}. {received}"
     wanted = expected(field)
     if details["type"] == "literal_error":
         return f"expected {wanted}. Received: {value!r}{nearest(str(value), _choices(details))}"
@@ -144,6 +144,11 @@ def _mismatch(field: Any, value: Any, details: ErrorDetails) -> str:
     if details["type"] == "too_short":
         wanted = "at least one entry"
     return f"expected {wanted}. Received: {value!r}"
+
+
+def _wrong_type(value: Any, details: ErrorDetails) -> str:
+    choices = [tag.strip("' ") for tag in details["ctx"]["expected_tags"].split(",")]
+    return f"expected one of {', '.join(choices)}. Received: {value['type']!r}{nearest(str(value['type']), choices)}"
 
 
 def _choices(details: ErrorDetails) -> list[str]:

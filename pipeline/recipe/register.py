@@ -9,5 +9,5 @@ class RegisterConfig(Section):
     name: str | None = None
     """Name of the registered model; by default the recipe's name."""
     gate: dict[str, float] = {}
-    """Metric to its bound on the test set (a floor, or a ceiling for losses and errors). The alias `champion` moves only
+    """Metric to its bound on the test set: a floor, or a ceiling for losses and errors. The alias `champion` moves only
     if all hold and the model is not worse than the present champion."""

@@ -52,7 +52,7 @@ def section_at(root: type[Section], tree: Any, path: list[str]) -> type[Section]
 
 
 def expected(field: FieldInfo) -> str:
-    """Says in words what a field takes: `a number in [0, 1)`, `one of warn, error`, `a list of whole numbers of 1 or more`."""
+    """Says in words what a field takes: `a number in [0, 1)`, `one of warn, error`, `a list, each a text`."""
     return _in_words(field.annotation, field.metadata)
 
 

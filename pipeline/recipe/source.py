@@ -92,6 +92,10 @@ def _parse(text: str) -> Any:
 
 
 def _note_lines(node: Any, prefix: str, file: str, where: dict[str, str]) -> None:
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if tag:
+        key = prefix.rstrip(".")
+        raise RecipeError([Problem(key, f"expected plain YAML. Received the tag {tag}")], where)
     keys = node.keys() if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
     for key in keys:
         line = (node.lc.key(key) if isinstance(node, dict) else node.lc.item(key))[0] + 1
@@ -122,6 +126,7 @@ def _override(source: Source, overrides: Sequence[str]) -> Source:
     for override in overrides:
         key, equals, text = override.partition("=")
         key = key.strip()
+        where = {known: place for known, place in where.items() if not known.startswith(f"{key}.")}
         where[key] = "command line"
         try:
             value = _plain(_parse(text))

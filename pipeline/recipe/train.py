@@ -5,6 +5,23 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from models.section import Section
+from pipeline.errors import UserError
+
+LOSSES: dict[str, tuple[str, ...]] = {
+    "binary": ("binary_crossentropy",),
+    "multiclass": ("sparse_categorical_crossentropy",),
+    "multilabel": ("binary_crossentropy",),
+    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
+}
+"""Losses of each task; the first is what `auto` means."""
+
+METRICS: dict[str, str] = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "multilabel": "accuracy",
+    "regression": "mae",
+}
+"""The metric that is computed in each epoch beside the loss; multilabel: the share of right labels."""
 
 
 class OptimizerConfig(Section):
@@ -100,3 +117,29 @@ class TrainConfig(Section):
     """Keras dtype policy; auto: mixed_float16 on a GPU that has tensor cores, else float32."""
     deterministic: bool = True
     """Whether the same recipe on the same machine gives bit-identical weights."""
+
+
+def monitors(task: str) -> tuple[str, ...]:
+    """The values of an epoch that early stopping can watch."""
+    return ("loss", METRICS[task], "val_loss", f"val_{METRICS[task]}")
+
+
+def resolve(section: TrainConfig, task: str) -> TrainConfig:
+    """Fills the loss of the task in and checks what can be checked only once the task is known.
+
+    Raises:
+        UserError: If the task has no such loss, or no such metric to watch.
+    """
+    if section.loss not in ("auto", *LOSSES[task]):
+        raise UserError(
+            f"train.loss: expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {section.loss!r}"
+        )
+    stopping = section.early_stopping
+    if stopping is not None and stopping.monitor not in monitors(task):
+        raise UserError(
+            f"train.early_stopping.monitor: expected one of {', '.join(monitors(task))} for a {task} task. "
+            f"Received: {stopping.monitor!r}"
+        )
+    if section.loss != "auto":
+        return section
+    return TrainConfig.model_validate({**section.model_dump(), "loss": LOSSES[task][0]})

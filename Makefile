@@ -1,0 +1,35 @@
+# Set-up, demo and tests; each target does all of its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONSTRAINTS := .constraints.txt
+
+.PHONY: demo test check docs clean
+
+demo: $(STAMP)  ## train, evaluate and register the digits model
+	$(BIN)/plumbline run digits
+
+test: $(STAMP)  ## every test, with the checks of style, types and imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+docs: $(STAMP)  ## what is generated from the code
+	$(BIN)/plumbline schema --markdown > docs/recipe.md
+
+$(STAMP): pyproject.toml $(CONSTRAINTS)
+	@if command -v uv > /dev/null; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+		uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(CONSTRAINTS) --editable . --group dev; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+		$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable . --group dev; \
+	fi
+	@touch $@
+
+clean:  ## the environment and the caches; runs and models stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

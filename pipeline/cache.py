@@ -1,0 +1,217 @@
+"""The store of stage outputs: what a stage's result depends on, and folders that are there whole or not at all."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.journal import StageResult
+
+KEY_LENGTH = 16
+"""Hex digits of a key in folder names: 64 bits."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything a stage's result depends on; each ingredient is a mapping, so that a change can be named."""
+
+    recipe: dict[str, Any]
+    """Dotted recipe keys that the stage reads, and their values."""
+    inputs: dict[str, str]
+    """Earlier stage, or `source`, to the fingerprint of its content."""
+    code: dict[str, str]
+    """Project module to the hash of its code."""
+    libraries: dict[str, str]
+    """Distribution to its version."""
+
+    @property
+    def key(self) -> str:
+        """Hash of all ingredients, as hex digits."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.blake2b(text.encode()).hexdigest()[:KEY_LENGTH]
+
+    def changes_since(self, earlier: "Ingredients") -> list[str]:
+        """Says what differs, ingredient by ingredient: `recipe: train.epochs 20 → 5`, `code: pipeline.train`."""
+        changes = []
+        for ingredient, now in asdict(self).items():
+            before = asdict(earlier)[ingredient]
+            differing = [name for name in now | before if now.get(name) != before.get(name)]
+            if differing:
+                shown = ", ".join(_change(ingredient, name, before, now) for name in differing[:3])
+                rest = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+                changes.append(f"{ingredient}: {shown}{rest}")
+        return changes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stage's result in the store."""
+
+    folder: Path
+    ingredients: Ingredients
+    result: StageResult
+    seconds: float
+    """Wall time that the stage took."""
+    run_id: str
+    """MLflow run that computed it."""
+
+    def save(self, folder: Path) -> None:
+        """Writes `entry.json`; its presence in the final folder is what makes the entry whole."""
+        tree = {
+            "ingredients": asdict(self.ingredients),
+            "result": asdict(self.result),
+            "seconds": self.seconds,
+            "run_id": self.run_id,
+        }
+        with (folder / "entry.json").open("w", encoding="utf-8") as file:
+            json.dump(tree, file, indent=2, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class Cache:
+    """The folder `<directory>/stages`: one folder an entry, and for each recipe name the keys of its last run."""
+
+    def __init__(self, directory: Path):
+        """Opens the store under `directory`; nothing is written until a stage runs."""
+        self.root = directory / "stages"
+
+    def find(self, stage: str, key: str) -> Entry | None:
+        """Returns the entry of a key, or None."""
+        return _read(self.root / stage / key)
+
+    def last(self, recipe_name: str, stage: str) -> Entry | None:
+        """Returns what the last run of a recipe of this name used for a stage, or None."""
+        pointer = self._pointer(recipe_name, stage)
+        return self.find(stage, pointer.read_text(encoding="utf-8")) if pointer.exists() else None
+
+    def remember(self, recipe_name: str, stage: str, entry: Entry) -> None:
+        """Notes that the last run of a recipe of this name used this entry."""
+        pointer = self._pointer(recipe_name, stage)
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        temporary = pointer.with_suffix(f".{os.getpid()}")
+        temporary.write_text(entry.ingredients.key, encoding="utf-8")
+        temporary.rename(pointer)
+
+    @contextlib.contextmanager
+    def lock(self, stage: str, key: str) -> Iterator[None]:
+        """Holds the one writer's place of an entry; waits for another process that computes the same one."""
+        from filelock import FileLock
+
+        folder = self.root / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{key}.lock"):
+            yield
+
+    @contextlib.contextmanager
+    def write(self, stage: str, ingredients: Ingredients, run_id: str) -> Iterator["Writing"]:
+        """Opens a folder for a stage to write into; it becomes the entry when `finish` was called, else it goes.
+
+        Must be called under `lock`. What a killed process left behind is removed first.
+        """
+        final = self.root / stage / ingredients.key
+        partial = final.with_name(f".{ingredients.key}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        writing = Writing(partial, time.perf_counter())
+        try:
+            yield writing
+            if writing.result is None:
+                raise AssertionError(f"stage {stage} ended without a result")
+            seconds = time.perf_counter() - writing.started
+            writing.entry = Entry(final, ingredients, writing.result, seconds, run_id)
+            writing.entry.save(partial)
+            _replace(final, partial)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _pointer(self, recipe_name: str, stage: str) -> Path:
+        return self.root / "last" / recipe_name / stage
+
+
+@dataclass
+class Writing:
+    """A stage's folder while the stage runs."""
+
+    folder: Path
+    started: float
+    result: StageResult | None = None
+    entry: Entry | None = None
+
+
+def _read(folder: Path) -> Entry | None:
+    file = folder / "entry.json"
+    if not file.exists():
+        return None
+    tree = json.loads(file.read_text(encoding="utf-8"))
+    return Entry(
+        folder, Ingredients(**tree["ingredients"]), StageResult(**tree["result"]), tree["seconds"], tree["run_id"]
+    )
+
+
+def _replace(final: Path, partial: Path) -> None:
+    """Renames the new folder into place; an entry that is computed again (`--force`) makes way first."""
+    if final.exists():
+        old = final.with_name(f".{final.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+        partial.rename(final)
+        shutil.rmtree(old)
+    else:
+        partial.rename(final)
+
+
+def _change(ingredient: str, name: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    if ingredient in ("recipe", "libraries"):
+        return f"{name} {before.get(name, 'unset')} → {now.get(name, 'unset')}"
+    return name
+
+
+def library_versions(names: Iterable[str]) -> dict[str, str]:
+    """Returns the installed version of each distribution, and of Python."""
+    import platform
+    from importlib.metadata import version
+
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def code_hashes(package: str) -> dict[str, str]:
+    """Hashes the project modules that a module or package imports, itself included, directly or not.
+
+    Comments, docstrings and formatting do not count: the hash is of the syntax tree.
+    """
+    graph = _import_graph()
+    modules = graph.find_upstream_modules(package, as_package=True) | graph.find_descendants(package) | {package}
+    return {module: _code_hash(module) for module in sorted(modules)}
+
+
+@functools.cache
+def _import_graph() -> Any:
+    import grimp
+
+    return grimp.build_graph("pipeline", "models", cache_dir=None)
+
+
+@functools.cache
+def _code_hash(module: str) -> str:
+    import ast
+
+    import models
+    import pipeline
+
+    roots = {package.__name__: Path(package.__path__[0]) for package in (models, pipeline)}
+    top, *rest = module.split(".")
+    path = roots[top].joinpath(*rest)
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = None
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,206 @@
+"""The `plumbline` command: parse, load, hand over."""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.errors import UserError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+RECIPE_HELP = "RECIPE is the name of a built-in recipe (see `plumbline recipes`) or a YAML file."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="plumbline")
+def main() -> None:
+    """Trains Keras models whose runs can be trusted: one recipe in, a model that serves out."""
+
+
+def command(function: Callable[..., None]) -> click.Command:
+    """Registers a command whose user mistakes end with one message and exit code 2, without a traceback."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **options: Any) -> None:
+        try:
+            function(*args, **options)
+        except UserError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+
+    return main.command(name=function.__name__.rstrip("_").replace("_", "-"))(guarded)
+
+
+recipe_arguments = [click.argument("recipe"), click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")]
+
+
+def takes_recipe(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the arguments that every command on a recipe has."""
+    for argument in reversed(recipe_arguments):
+        function = argument(function)
+    return function
+
+
+def stop_on_sigterm() -> None:
+    """Lets SIGTERM end the run as Ctrl-C does: tracking closed, exit code 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+@command
+@takes_recipe
+@click.option("--force", multiple=True, metavar="STAGE", help="Run this stage even if nothing it depends on changed.")
+@click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would run and why; run nothing.")
+def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: str | None, only_plan: bool) -> None:
+    """Runs a recipe: collect, preprocess, train, evaluate, register.
+
+    Stages whose recipe keys, inputs, code and libraries did not change are taken from the cache. RECIPE is the name of
+    a built-in recipe or a YAML file; KEY=VALUE overrides any of its keys, such as train.epochs=5.
+    """
+    from pipeline.execution import plan
+    from pipeline.execution import run as run_recipe
+    from pipeline.recipe.load import load_recipe
+    from pipeline.terminal import print_plan, print_result, terminal
+
+    loaded = load_recipe(recipe, overrides)
+    if only_plan:
+        print_plan(plan(loaded, force=force, until=until))
+        return
+    stop_on_sigterm()
+    print_result(run_recipe(loaded, force=force, until=until, listener=terminal()))
+
+
+@command
+@takes_recipe
+def validate(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Checks a recipe; says nothing expensive was wrong, or everything that is."""
+    from pipeline.recipe.load import load_recipe
+
+    loaded = load_recipe(recipe, overrides)
+    click.echo(f"{recipe}: valid ({loaded.data.type} data, {loaded.model.type} model, {loaded.train.epochs} epochs)")
+
+
+@command
+@takes_recipe
+def show(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Prints a recipe fully resolved: every key with its value. It is a recipe itself."""
+    from pipeline.recipe.load import dump_recipe, load_recipe
+
+    click.echo(dump_recipe(load_recipe(recipe, overrides)), nl=False)
+
+
+@command
+@click.argument("recipe", default="digits")
+def init(recipe: str) -> None:
+    """Prints a built-in recipe to start one's own from: plumbline init digits > mine.yaml."""
+    from pipeline.recipe.errors import nearest
+    from pipeline.recipe.source import built_in_recipes
+
+    files = built_in_recipes()
+    if recipe not in files:
+        raise UserError(f"{recipe}: expected one of {', '.join(files)}{nearest(recipe, files)}")
+    click.echo(files[recipe].read_text(encoding="utf-8"), nl=False)
+
+
+@command
+def recipes() -> None:
+    """Lists the built-in recipes: what, how long, what to expect."""
+    from pipeline.recipe.source import built_in_recipes
+
+    for name, path in built_in_recipes().items():
+        what, facts = path.read_text(encoding="utf-8").splitlines()[:2]
+        click.echo(f"{name:16} {what.lstrip('# ')}\n{'':16} {facts.lstrip('# ').split(' Run:')[0]}")
+
+
+@command
+@click.option("--markdown", is_flag=True, help="Print the recipe reference (docs/recipe.md) instead.")
+def schema(markdown: bool) -> None:
+    """Prints the JSON Schema of recipes, for editors: plumbline schema > recipe.schema.json."""
+    from pipeline.recipe.reference import json_schema, reference
+
+    click.echo(reference() if markdown else json_schema(), nl=False)
+
+
+@command
+@takes_recipe
+@click.option("--out", type=click.Path(path_type=Path), default="preview.png", help="The picture to write.")
+def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
+    """Draws a contact sheet of augmented training images."""
+    from pipeline.execution import preview as draw
+    from pipeline.recipe.load import load_recipe
+    from pipeline.terminal import terminal
+
+    draw(load_recipe(recipe, overrides), out, listener=terminal())
+    click.echo(f"wrote {out}")
+
+
+def tracked(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the option that says where the runs are."""
+    return click.option("--uri", default=None, help="MLflow tracking URI; by default that of mlruns/ here.")(function)
+
+
+@command
+@tracked
+@click.option("--experiment", default=None, help="Only the runs of this experiment.")
+@click.option("--limit", default=20, show_default=True, help="How many runs, newest first.")
+def runs(uri: str | None, experiment: str | None, limit: int) -> None:
+    """Lists runs, newest first."""
+    from pipeline.runs import list_runs, runs_table
+    from pipeline.terminal import console
+
+    console().print(runs_table(list_runs(uri, experiment=experiment, limit=limit)))
+
+
+@command
+@tracked
+@click.argument("a")
+@click.argument("b")
+def compare(uri: str | None, a: str, b: str) -> None:
+    """Says what differs between two runs: recipe, data, code, metrics. A and B are run ids or names."""
+    from pipeline.runs import compare_runs, comparison_table
+    from pipeline.terminal import console
+
+    console().print(comparison_table(compare_runs(uri, a, b)))
+
+
+@command
+@tracked
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5000, show_default=True, help="The next free port is taken if this one is in use.")
+def ui(uri: str | None, host: str, port: int) -> None:
+    """Opens the MLflow UI on the runs here."""
+    from pipeline.ui import serve_ui
+
+    serve_ui(uri, host=host, port=port)
+
+
+@command
+@tracked
+@click.argument("model")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Write a CSV file instead of printing.")
+def predict(uri: str | None, model: str, path: Path, out: Path | None) -> None:
+    """Predicts from raw input with a registered model.
+
+    MODEL is a registered name, models:/NAME@champion, models:/NAME/3 or a run id. PATH is an image, a CSV, Parquet or
+    JSON-lines file, a text file (a text a line), or a folder of images.
+    """
+    from pipeline.predict import predict as predict_file
+
+    answers = predict_file(model, path, tracking_uri=uri)
+    if out is None:
+        click.echo(answers.to_string(index=False))
+    else:
+        answers.to_csv(out, index=False)
+        click.echo(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The generated documentation is of the schema as it is."""
+
+import json
+from pathlib import Path
+
+from pipeline.recipe.load import load_recipe
+from pipeline.recipe.reference import json_schema, reference
+from pipeline.recipe.tree import flatten
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_recipe_reference_is_current():
+    assert (ROOT / "docs/recipe.md").read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+def test_the_reference_names_every_key():
+    text = reference()
+    for name in ("digits", "breast_cancer", "docstrings"):
+        for dotted in flatten(load_recipe(name).model_dump(by_alias=True)):
+            leaf = next(part for part in reversed(dotted.split(".")) if not part.isdigit())
+            assert f"`{leaf}`" in text or ".gate." in dotted
+
+
+def test_the_json_schema_has_the_sections_and_their_descriptions():
+    schema = json.loads(json_schema())
+    assert set(schema["properties"]) >= {"name", "data", "model", "train", "register", "tracking"}
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["description"] == "Passes over the training split."
