@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.section import Section
+from pipeline.errors import UserError
 
 
 class PreprocessConfig(Section):
@@ -68,20 +69,20 @@ def resolve(section: PreprocessConfig, kind: str) -> PreprocessConfig:
     """Fills the defaults of one kind of data in; what depends on the training data stays None.
 
     Raises:
-        ValueError: If a key is set that belongs to another kind of data, or a normalisation the kind lacks.
+        UserError: If a key is set that belongs to another kind of data, or a normalisation the kind lacks.
     """
     given = section.model_dump(exclude_none=True)
     for key in given:
         if key != "normalize" and key not in KEYS[kind]:
             owner = next(k for k, keys in KEYS.items() if key in keys)
-            raise ValueError(
+            raise UserError(
                 f"preprocess.{key}: a key for {owner} data; this recipe's data is {kind}. Its keys: "
                 f"{', '.join(('normalize', *KEYS[kind]))}"
             )
     if section.normalize == "auto":
         given["normalize"] = NORMALIZE[kind][0]
     elif section.normalize not in NORMALIZE[kind]:
-        raise ValueError(
+        raise UserError(
             f"preprocess.normalize: expected one of {', '.join(NORMALIZE[kind])} for {kind} data. "
             f"Received: {section.normalize}"
         )

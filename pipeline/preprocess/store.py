@@ -1,0 +1,58 @@
+"""Prepared examples on disk: one memory-mappable `.npy` file a tensor."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from pipeline.collect.manifest import ID, LABEL
+from pipeline.preprocess.split import Split
+from pipeline.serving.raw import Array, raw_tensors
+from pipeline.serving.signature import Signature
+
+
+def write_split(
+    split: Split, count: int, prepare: keras.Model, signature: Signature, folder: Path, advance: Callable[[int], None]
+) -> dict[str, Array]:
+    """Prepares the examples of a split, batch by batch, in the order of the file.
+
+    Args:
+        split: The examples.
+        count: How many they are.
+        prepare: Raw tensors -> prepared tensors.
+        signature: What converts raw examples to raw tensors.
+        folder: Where `<tensor>.npy`, `label.npy` and `id.npy` are written; it is made.
+        advance: Told how many examples were written.
+
+    Returns:
+        What was written, memory-mapped: tensor name to `(count, ...)`; `label` int32 or float32; `id` hex text.
+    """
+    folder.mkdir(parents=True)
+    call = tf.function(prepare, reduce_retracing=True)
+    arrays: dict[str, Array] = {}
+    start = 0
+    for batch in split.batches():
+        prepared = call({name: tf.constant(raw) for name, raw in raw_tensors(batch, signature).items()})
+        rows = {name: tensor.numpy() for name, tensor in prepared.items()}
+        rows |= {"label": _labels(batch.column(LABEL)), "id": np.asarray(batch.column(ID).to_pylist())}
+        for name, values in rows.items():
+            if name not in arrays:
+                shape = (count, *values.shape[1:])
+                arrays[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", values.dtype, shape)
+            arrays[name][start : start + len(values)] = values
+        start += batch.num_rows
+        advance(batch.num_rows)
+    assert start == count, f"{split.path}: the manifest counts {count} {split.name} examples; there are {start}"
+    for array in arrays.values():
+        array.flush()
+    return arrays
+
+
+def _labels(column: pa.Array) -> Array:
+    """int32 `(n,)`, float32 `(n,)`, or of lists float32 `(n, labels)`."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.to_pylist(), dtype="float32")
+    return column.to_numpy(zero_copy_only=False)
