@@ -1,0 +1,261 @@
+"""Runs in the terminal: the list of them, and what differs between two."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import UserError
+from pipeline.recipe.errors import nearest
+from pipeline.recipe.tracking import TrackingConfig
+from pipeline.tracking import RunRecord, Store, open_store, read_runs
+from pipeline.tracking.note import registered_as
+
+SHORT = 8
+"""Characters of a run id or a fingerprint that are shown."""
+
+STYLES = {"FINISHED": "green", "FAILED": "red", "KILLED": "red", "RUNNING": "yellow"}
+ENVIRONMENT = ("python", "platform", "library.", "hardware.")
+"""Tags, or beginnings of tags, that tell the environment of a run."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run in the list."""
+
+    id: str
+    """The first characters of the run id; any unique beginning names a run."""
+    name: str
+    status: str
+    started: datetime
+    """In UTC."""
+    seconds: float | None
+    """Wall time; None while it runs."""
+    metrics: dict[str, float]
+    """Those under `test/`; without them, those under `best/`."""
+    data: str
+    """The first characters of the data's fingerprint; empty if none was collected."""
+    registered: str
+    """The registered model, such as `digits 3 (champion)`; empty if there is none."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that two runs do not share."""
+
+    key: str
+    left: str | None
+    """None: this run does not have it."""
+    right: str | None
+
+
+@dataclass(frozen=True)
+class MetricPair:
+    """One metric of two runs."""
+
+    key: str
+    left: float | None
+    right: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Right minus left, if both have the metric."""
+        return None if self.left is None or self.right is None else self.right - self.left
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two runs; all their metrics."""
+
+    left: RunRecord
+    right: RunRecord
+    recipe: list[Difference]
+    data: list[Difference]
+    code: list[Difference]
+    environment: list[Difference]
+    metrics: list[MetricPair]
+
+
+def list_runs(uri: str | None = None, *, experiment: str | None = None, limit: int = 20) -> list[RunRow]:
+    """Lists pipeline runs, newest first.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        experiment: Name of an experiment; by default all of them.
+        limit: How many runs at most.
+
+    Raises:
+        UserError: If there is no store, or no such experiment.
+    """
+    return [_row(record) for record in islice(read_runs(open_existing(uri), experiment), limit)]
+
+
+def compare_runs(uri: str | None, a: str, b: str) -> Comparison:
+    """Finds what differs between two runs in recipe, data, code, environment and metrics.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        a: The left run: its id, a unique beginning of it, or a name, of which the latest run is meant.
+        b: The right run.
+
+    Raises:
+        UserError: If there is no store, or no such run.
+    """
+    records = list(read_runs(open_existing(uri)))
+    return compare_records(find_run(records, a), find_run(records, b))
+
+
+def open_existing(uri: str | None) -> Store:
+    """Opens a store to read from; a sqlite file is not created.
+
+    Raises:
+        UserError: If there is no such store, or it does not answer.
+    """
+    return open_store(uri or TrackingConfig().uri, Path.cwd(), create=False)
+
+
+def find_run(records: Sequence[RunRecord], text: str) -> RunRecord:
+    """Finds a run by its id, a unique beginning of it, or its name.
+
+    Args:
+        records: Runs, newest first.
+        text: What names the run.
+
+    Raises:
+        UserError: If no run is named so, or several ids begin so.
+    """
+    named = [record for record in records if record.name == text]
+    if named:
+        return named[0]
+    matches = [record for record in records if record.id.startswith(text)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(record.id[: len(text) + 4] for record in matches)
+        raise UserError(f"{text}: expected the beginning of one run's id. Received that of {len(matches)}: {ids}")
+    known = dict.fromkeys(name for record in records for name in (record.name, record.id[:SHORT]))
+    raise UserError(f"{text}: expected the id or the name of a run (see `plumbline runs`){nearest(text, known)}")
+
+
+def compare_records(left: RunRecord, right: RunRecord) -> Comparison:
+    """Finds what differs between two records."""
+
+    def tags(*prefixes: str) -> list[Difference]:
+        return _differences(_starting(left.tags, prefixes), _starting(right.tags, prefixes))
+
+    return Comparison(
+        left,
+        right,
+        recipe=_differences(left.params, right.params),
+        data=tags("data."),
+        code=tags("git.", "code."),
+        environment=tags(*ENVIRONMENT),
+        metrics=[
+            MetricPair(key, left.metrics.get(key), right.metrics.get(key))
+            for key in sorted(left.metrics | right.metrics, key=_by_importance)
+        ],
+    )
+
+
+def runs_table(rows: Iterable[RunRow]) -> Table:
+    """Draws the list of runs."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("id", "name", "status", "when", "took", "results", "data", "registered"):
+        table.add_column(title, justify="right" if title == "took" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(
+            row.id,
+            row.name,
+            Text(row.status.lower(), STYLES.get(row.status, "")),
+            row.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+            _duration(row.seconds),
+            "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items()),
+            row.data,
+            row.registered,
+        )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Group:
+    """Draws what differs, one block for each of recipe, data, code, environment and metrics."""
+    left, right = (f"{record.name} {record.id[:SHORT]}" for record in (comparison.left, comparison.right))
+    blocks = {
+        "recipe": comparison.recipe,
+        "data": comparison.data,
+        "code": comparison.code,
+        "environment": comparison.environment,
+    }
+    same = [title for title, differences in blocks.items() if not differences]
+    tables = [_differences_table(title, rows, left, right) for title, rows in blocks.items() if rows]
+    note = [Text(f"the same in both: {', '.join(same)}", "dim")] if same else []
+    return Group(*tables, *note, _metrics_table(comparison.metrics, left, right))
+
+
+def _row(record: RunRecord) -> RunRow:
+    metrics = _under(record.metrics, "test/") or _under(record.metrics, "best/")
+    return RunRow(
+        id=record.id[:SHORT],
+        name=record.name,
+        status=record.status,
+        started=record.started,
+        seconds=record.seconds,
+        metrics=metrics,
+        data=record.tags.get("data.fingerprint", "")[:SHORT],
+        registered=registered_as(record.tags),
+    )
+
+
+def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if key.startswith(prefix)}
+
+
+def _starting(tags: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if key.startswith(prefixes)}
+
+
+def _differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(key, left.get(key), right.get(key))
+        for key in sorted({**left, **right})
+        if left.get(key) != right.get(key)
+    ]
+
+
+def _by_importance(key: str) -> tuple[int, str]:
+    """Results on the test split first, then the best epoch, then all else."""
+    order = ("test/", "best/")
+    return next((i for i, prefix in enumerate(order) if key.startswith(prefix)), len(order)), key
+
+
+def _differences_table(title: str, differences: Iterable[Difference], left: str, right: str) -> Table:
+    table = Table(title, left, right, box=None, pad_edge=False, header_style="bold")
+    for row in differences:
+        table.add_row(row.key, *("–" if value is None else value for value in (row.left, row.right)))
+    table.add_section()
+    return table
+
+
+def _metrics_table(metrics: Iterable[MetricPair], left: str, right: str) -> Table:
+    table = Table("metric", box=None, pad_edge=False, header_style="bold")
+    for title in (left, right, "difference"):
+        table.add_column(title, justify="right")
+    for row in metrics:
+        table.add_row(row.key, _number(row.left), _number(row.right), _number(row.difference, "+"))
+    return table
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.4g}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

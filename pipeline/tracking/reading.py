@@ -1,0 +1,80 @@
+"""Runs as plain records, read back from the store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.recipe.errors import nearest
+from pipeline.tracking.store import Store, all_pages
+
+PAGE = 200
+"""Runs fetched at once."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the store knows of one pipeline run."""
+
+    id: str
+    """MLflow run id, 32 hex digits."""
+    name: str
+    experiment: str
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED."""
+    started: datetime
+    """In UTC."""
+    seconds: float | None
+    """Wall time; None while it runs."""
+    params: dict[str, str]
+    """Flat recipe keys."""
+    metrics: dict[str, float]
+    """Last value of each metric."""
+    tags: dict[str, str]
+
+
+def read_runs(store: Store, experiment: str | None = None) -> Iterator[RunRecord]:
+    """Yields pipeline runs, newest first; the nested runs of their stages are left out.
+
+    Args:
+        store: Where runs are recorded.
+        experiment: Name of an experiment; by default all of them.
+
+    Raises:
+        UserError: If there is no such experiment.
+    """
+    search = store.client.search_experiments
+    names = {found.experiment_id: found.name for found in all_pages(lambda token: search(page_token=token))}
+    if experiment is not None:
+        known = sorted(names.values())
+        names = {key: name for key, name in names.items() if name == experiment}
+        if not names:
+            raise UserError(
+                f"experiment: expected one of {', '.join(known)}. Received: {experiment}{nearest(experiment, known)}"
+            )
+    runs = all_pages(
+        lambda token: store.client.search_runs(
+            list(names),
+            "tags.`mlflow.parentRunId` IS NULL",
+            order_by=["attributes.start_time DESC"],
+            max_results=PAGE,
+            page_token=token,
+        )
+    )
+    return (_record(run, names) for run in runs)
+
+
+def _record(run: Any, experiments: dict[str, str]) -> RunRecord:
+    info = run.info
+    return RunRecord(
+        id=info.run_id,
+        name=info.run_name,
+        experiment=experiments[info.experiment_id],
+        status=info.status,
+        started=datetime.fromtimestamp(info.start_time / 1000, UTC),
+        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        tags=run.data.tags,
+    )

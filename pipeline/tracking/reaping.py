@@ -1,0 +1,54 @@
+"""Runs whose process died without a word: found at the next start and closed as KILLED."""
+
+import socket
+
+import psutil
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from pipeline.tracking.store import all_pages
+
+HOST, PROCESS, ERROR = "plumbline.host", "plumbline.process", "plumbline.error"
+"""Tags: the machine of a run's process; `<pid> <its start time in seconds>`; one line on why the run did not finish."""
+
+CLOCK_SECS = 2.0
+"""How far two readings of one process's start time may differ: the kernel's boot time moves with the clock."""
+
+
+def process_tags() -> dict[str, str]:
+    """Tags by which a later process can tell whether this one still lives."""
+    process = psutil.Process()
+    return {HOST: socket.gethostname(), PROCESS: f"{process.pid} {process.create_time():.2f}"}
+
+
+def reap(client: MlflowClient) -> list[str]:
+    """Closes the RUNNING runs of this machine whose process is gone, nested ones too, as KILLED.
+
+    They end at the time of their last metric, or when they began.
+
+    Returns:
+        Ids of the runs closed.
+    """
+    experiments = all_pages(lambda token: client.search_experiments(page_token=token))
+    ids = [experiment.experiment_id for experiment in experiments]
+    where = f"attributes.status = 'RUNNING' AND tags.`{HOST}` = '{socket.gethostname()}'"
+    running = list(all_pages(lambda token: client.search_runs(ids, where, page_token=token)))
+    dead = [run for run in running if not _lives(run.data.tags[PROCESS])]
+    for run in dead:
+        client.set_tag(run.info.run_id, ERROR, f"process {run.data.tags[PROCESS].split()[0]} is gone: killed")
+        client.set_terminated(run.info.run_id, "KILLED", end_time=_last_sign(client, run))
+    return [run.info.run_id for run in dead]
+
+
+def _lives(process: str) -> bool:
+    pid, started = process.split()
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) < CLOCK_SECS
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _last_sign(client: MlflowClient, run: Run) -> int:
+    """Time of the last metric, or of the start, in milliseconds."""
+    times = [metric.timestamp for key in run.data.metrics for metric in client.get_metric_history(run.info.run_id, key)]
+    return max(int(time) for time in (run.info.start_time, *times))

@@ -1,0 +1,102 @@
+"""The MLflow UI on a store: a server of its own, for as long as someone looks."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from pipeline.errors import UserError
+from pipeline.runs import open_existing
+from pipeline.tracking import Store
+
+START_SECS = 60.0
+"""A server that does not answer within this time is taken for broken."""
+
+STOP_SECS = 10.0
+"""Time that a server has to end by itself."""
+
+
+def serve_ui(uri: str | None = None, *, host: str = "127.0.0.1", port: int = 5000) -> None:
+    """Runs the MLflow UI in the foreground until Ctrl-C; prints its address.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        host: Interface to listen on.
+        port: Port to listen on; the next free one is taken if it is in use.
+
+    Raises:
+        UserError: If there is no store, or the server does not start.
+    """
+    store = open_existing(uri)
+    if store.uri.startswith(("http:", "https:")):
+        print(f"This store is an MLflow server with a UI of its own: {store.uri}")
+        return
+    with contextlib.suppress(KeyboardInterrupt), ui_server(store, host=host, port=port) as (address, server):
+        print(f"MLflow UI on {store.uri}: {address} (Ctrl-C ends it)", flush=True)
+        server.wait()
+
+
+@contextlib.contextmanager
+def ui_server(
+    store: Store, *, host: str = "127.0.0.1", port: int = 5000
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Starts an MLflow server on a store and ends it, with all its processes, after the block.
+
+    Yields:
+        The address once it answers, and the process.
+
+    Raises:
+        UserError: If it does not start.
+    """
+    port = _free_port(host, port)
+    server = subprocess.Popen(_command(store, host, port), start_new_session=True)
+    try:
+        _wait_until_up(server, host, port)
+        yield f"http://{host}:{port}", server
+    finally:
+        _stop(server)
+
+
+def _command(store: Store, host: str, port: int) -> list[str]:
+    artifacts = ["--default-artifact-root", store.artifacts.as_uri()] if store.artifacts else []
+    where = ["--backend-store-uri", store.uri, *artifacts, "--host", host, "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+
+
+def _free_port(host: str, first: int) -> int:
+    """The first port from `first` on that nobody listens on."""
+    for port in range(first, min(first + 100, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((host, port))
+                return port
+    raise UserError(f"--port: expected a free port on {host} from {first} on; all of the next 100 are in use")
+
+
+def _wait_until_up(server: "subprocess.Popen[bytes]", host: str, port: int) -> None:
+    until = time.monotonic() + START_SECS
+    while time.monotonic() < until and server.poll() is None:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request("GET", "/health")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        time.sleep(0.1)
+    raise UserError(f"The MLflow server did not start on {host}:{port}; what it printed above says why")
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """Ends the server and its workers, which share a session of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(STOP_SECS)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
