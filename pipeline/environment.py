@@ -13,11 +13,11 @@ LIBRARIES = ("plumbline", "keras", "tensorflow", "mlflow", "numpy", "scikit-lear
 """Distributions whose versions a reader of a run wants to know."""
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path = Path()) -> dict[str, str]:
     """Gathers the facts as flat tags; imports none of the libraries.
 
     Args:
-        folder: A folder of the git repository that the work is kept in.
+        folder: A folder of the git repository that the work is kept in; by default the working directory.
 
     Returns:
         `git.commit` (40 hex digits, absent outside of a repository), `git.dirty` (`yes` if tracked files differ from
