@@ -201,8 +201,6 @@ def _import_graph() -> Any:
 
 @functools.cache
 def _code_hash(module: str) -> str:
-    import ast
-
     import models
     import pipeline
 
@@ -210,7 +208,14 @@ def _code_hash(module: str) -> str:
     top, *rest = module.split(".")
     path = roots[top].joinpath(*rest)
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return source_hash(file.read_text(encoding="utf-8"))
+
+
+def source_hash(source: str) -> str:
+    """Hashes Python source by its syntax tree, without docstrings."""
+    import ast
+
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = None

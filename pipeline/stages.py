@@ -1,11 +1,11 @@
 """The stages in order, what each depends on, and how each is called: the only place that joins them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache import Ingredients, code_hashes, library_versions
+from pipeline.cache import Entry, Ingredients, code_hashes, library_versions
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tree import Recipe, flatten
 
@@ -28,8 +28,10 @@ class Stage:
     """The part of the recipe that the result depends on."""
     needs: tuple[str, ...] = ()
     """Earlier stages whose content the result depends on."""
-    libraries: tuple[str, ...] = field(default=())
+    libraries: tuple[str, ...] = ()
     """Distributions whose version the result depends on."""
+    outdated: Callable[[Recipe, Entry], str | None] = lambda *_: None
+    """Says why an entry no longer stands although nothing it depends on has changed; None if it stands."""
 
     def ingredients(self, recipe: Recipe, fingerprints: Mapping[str, str]) -> Ingredients:
         """Gathers all that the result depends on.

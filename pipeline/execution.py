@@ -1,0 +1,261 @@
+"""Walks a recipe through the stages: each is taken from the cache or run, and the whole is one tracked run."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cache import Cache, Entry, Ingredients
+from pipeline.errors import UserError
+from pipeline.journal import Journal, Listener, read_journal
+from pipeline.recipe.errors import nearest
+from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.tree import Recipe
+from pipeline.stages import NAMES, STAGES, Stage
+
+if TYPE_CHECKING:
+    from pipeline.tracking import Run
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What would become of one stage."""
+
+    name: str
+    action: str
+    """`run`, `reuse`, or `decide` where that depends on what an earlier stage will give."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stage."""
+
+    name: str
+    ran: bool
+    reason: str
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run of a recipe."""
+
+    recipe: Recipe
+    outcomes: tuple[Outcome, ...]
+    run_id: str
+    """MLflow run that holds the results; an earlier one where nothing had to run."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Last value of every metric that the stages logged, such as `test/accuracy` and `best/epoch`."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Facts that are not numbers, such as `registered.version`."""
+
+    @property
+    def ran(self) -> bool:
+        """Whether any stage had to run."""
+        return any(outcome.ran for outcome in self.outcomes)
+
+    @property
+    def test_metrics(self) -> dict[str, float]:
+        """Metrics on the test set, by their plain names."""
+        return {k.removeprefix("test/"): v for k, v in self.metrics.items() if k.startswith("test/")}
+
+    @property
+    def model(self) -> str:
+        """The registered model in words, such as `digits 3 (champion)`; empty before register."""
+        from pipeline.tracking.note import registered_as
+
+        return registered_as(self.tags)
+
+    def folder(self, stage: str) -> Path:
+        """The folder that a stage wrote."""
+        return next(outcome.entry.folder for outcome in self.outcomes if outcome.name == stage)
+
+
+def run(
+    recipe: Recipe | str | Path | dict[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    force: Iterable[str] = (),
+    until: str | None = None,
+    listener: Listener = lambda _: None,
+) -> RunResult:
+    """Runs a recipe; stages of which nothing changed are taken from the cache.
+
+    Args:
+        recipe: A loaded recipe, the name of a built-in one, the path of a YAML file, or a tree.
+        overrides: `dotted.key=value`, as on the command line.
+        force: Stages to run whatever the cache holds.
+        until: Last stage to run; by default all.
+        listener: Called with what happens: records of kind `stage`, and those of the stages' journals.
+
+    Raises:
+        UserError: For a mistake in the recipe, the data or the arguments; nothing is lost.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    stages, forced = _until(until), frozenset(_stage_names(force))
+    walk = _Walk(recipe, forced, listener)
+    with walk.tracked():
+        for stage in stages:
+            walk.step(stage)
+    return walk.result()
+
+
+def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None) -> list[Planned]:
+    """Says what `run` would do with each stage and why; runs nothing, writes nothing."""
+    stages, forced = _until(until), frozenset(_stage_names(force))
+    cache = Cache(Path(recipe.tracking.directory))
+    fingerprints, planned = {"source": _source_fingerprint(recipe)}, list[Planned]()
+    undecided = ""
+    for stage in stages:
+        if undecided:
+            planned.append(Planned(stage.name, "decide", f"depends on what {undecided} gives"))
+            continue
+        ingredients = stage.ingredients(recipe, fingerprints)
+        entry = None if stage.name in forced else cache.find(stage.name, ingredients.key)
+        if entry and (reason := stage.outdated(recipe, entry)) is None:
+            planned.append(Planned(stage.name, "reuse", _why_reused(entry)))
+            fingerprints[stage.name] = entry.result.fingerprint
+        else:
+            why = reason if entry else _why_run(stage, ingredients, cache, recipe, forced)
+            planned.append(Planned(stage.name, "run", why))
+            undecided = stage.name
+    return planned
+
+
+def preview(recipe: Recipe, out: Path, *, listener: Listener) -> None:
+    """Collects and preprocesses if need be, and draws a contact sheet of augmented training images to `out`."""
+    from pipeline.preview import contact_sheet
+
+    result = run(recipe, until="preprocess", listener=listener)
+    contact_sheet(result.folder("preprocess"), recipe.augment, seed=recipe.seed, out=out)
+
+
+class _Walk:
+    """One pass over the stages, with the tracked run that opens when the first stage has to run."""
+
+    def __init__(self, recipe: Recipe, forced: frozenset[str], listener: Listener):
+        self.recipe, self.forced, self.listener = recipe, forced, listener
+        self.cache = Cache(Path(recipe.tracking.directory))
+        self.fingerprints = {"source": _source_fingerprint(recipe)}
+        self.outcomes: list[Outcome] = []
+        self.run: Run | None = None
+        self._stack = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def tracked(self) -> Iterator[None]:
+        """Closes the tracked run, if one was opened, in the state that fits how the block was left."""
+        with self._stack:
+            yield
+
+    def step(self, stage: Stage) -> None:
+        """Takes a stage from the cache or runs it."""
+        ingredients = stage.ingredients(self.recipe, self.fingerprints)
+        with self.cache.lock(stage.name, ingredients.key):
+            entry = self.cache.find(stage.name, ingredients.key)
+            outdated = stage.outdated(self.recipe, entry) if entry else None
+            if entry and outdated is None and stage.name not in self.forced:
+                outcome = self._reuse(stage, entry)
+            else:
+                why = outdated or _why_run(stage, ingredients, self.cache, self.recipe, self.forced)
+                outcome = Outcome(stage.name, True, why, self._execute(stage, ingredients, why))
+        self.cache.remember(self.recipe.name, stage.name, outcome.entry)
+        self.fingerprints[stage.name] = outcome.entry.result.fingerprint
+        self.outcomes.append(outcome)
+        if self.run and stage.name == "collect":
+            self._log_data(self.run)
+
+    def result(self) -> RunResult:
+        """What the stages gave, from their journals."""
+        metrics: dict[str, float] = {}
+        tags: dict[str, str] = {}
+        for outcome in self.outcomes:
+            for record in read_journal(outcome.entry.folder / "journal.jsonl"):
+                if record["kind"] == "metrics":
+                    metrics |= record["values"]
+                elif record["kind"] == "tags":
+                    tags |= record["values"]
+        run_id = self.run.id if self.run else self.outcomes[-1].entry.run_id
+        return RunResult(self.recipe, tuple(self.outcomes), run_id, metrics, tags)
+
+    def _reuse(self, stage: Stage, entry: Entry) -> Outcome:
+        reason = _why_reused(entry)
+        self._tell(stage, "reused", reason, summary=entry.result.summary)
+        if self.run:
+            self.run.replay(stage.name, entry)
+        return Outcome(stage.name, False, reason, entry)
+
+    def _execute(self, stage: Stage, ingredients: Ingredients, reason: str) -> Entry:
+        self._tell(stage, "runs", reason)
+        run = self.run or self._open_run()
+        with (
+            self.cache.write(stage.name, ingredients, run.id) as writing,
+            run.stage(stage.name, folder=writing.folder, reason=reason, ingredients=ingredients) as tracked,
+        ):
+            journal = Journal(writing.folder / "journal.jsonl", (tracked.listener, self.listener))
+            folders = {outcome.name: outcome.entry.folder for outcome in self.outcomes}
+            writing.result = tracked.result = stage.call(self.recipe, folders, writing.folder, journal)
+        assert writing.entry is not None
+        self._tell(stage, "ran", reason, summary=writing.entry.result.summary, seconds=writing.entry.seconds)
+        return writing.entry
+
+    def _open_run(self) -> "Run":
+        from pipeline.environment import environment
+        from pipeline.tracking import Tracking
+
+        tracking = Tracking.open(self.recipe.tracking, experiment=self.recipe.name, base=Path.cwd())
+        self.run = self._stack.enter_context(
+            tracking.run(
+                self.recipe.name,
+                params=self.recipe.flat(),
+                environment=environment(Path.cwd()),
+                artifacts={"recipe.yaml": dump_recipe(self.recipe)},
+            )
+        )
+        for outcome in self.outcomes:
+            self.run.replay(outcome.name, outcome.entry)
+            if outcome.name == "collect":
+                self._log_data(self.run)
+        return self.run
+
+    def _log_data(self, run: "Run") -> None:
+        from pipeline.manifest import Manifest
+
+        run.log_data(self.recipe.data.type, Manifest.load(self.outcomes[0].entry.folder / "manifest.json"))
+
+    def _tell(self, stage: Stage, status: str, reason: str, **more: object) -> None:
+        self.listener({"kind": "stage", "name": stage.name, "status": status, "reason": reason, **more})
+
+
+def _source_fingerprint(recipe: Recipe) -> str:
+    from pipeline.collect import source_fingerprint
+
+    return source_fingerprint(recipe.data, stat_cache=Path(recipe.tracking.directory) / "stages" / "sources.json")
+
+
+def _why_run(stage: Stage, ingredients: Ingredients, cache: Cache, recipe: Recipe, forced: frozenset[str]) -> str:
+    if stage.name in forced:
+        return "forced"
+    last = cache.last(recipe.name, stage.name)
+    if last is None:
+        return "first run of this recipe"
+    return "; ".join(ingredients.changes_since(last.ingredients)) or "its output is no longer there"
+
+
+def _why_reused(entry: Entry) -> str:
+    return f"nothing it depends on has changed since run {entry.run_id[:8]}"
+
+
+def _stage_names(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name not in NAMES:
+            raise UserError(f"expected a stage: {', '.join(NAMES)}. Received: {name!r}{nearest(name, NAMES)}")
+        yield name
+
+
+def _until(last: str | None) -> tuple[Stage, ...]:
+    if last is None:
+        return STAGES
+    (name,) = _stage_names([last])
+    return STAGES[: NAMES.index(name) + 1]
