@@ -20,6 +20,13 @@ START_SECS = 60.0
 STOP_SECS = 10.0
 """Time that a server has to end by itself."""
 
+QUIET = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "PYTHONWARNINGS": "ignore",
+}
+"""Environment of the server: no processes for jobs that nobody starts (half a gigabyte), no lines about itself."""
+
 
 def serve_ui(uri: str | None = None, *, host: str = "127.0.0.1", port: int = 5000) -> None:
     """Runs the MLflow UI in the foreground until Ctrl-C; prints its address.
@@ -54,7 +61,7 @@ def ui_server(
         UserError: If it does not start.
     """
     port = _free_port(host, port)
-    server = subprocess.Popen(_command(store, host, port), start_new_session=True)
+    server = subprocess.Popen(_command(store, host, port), env=os.environ | QUIET, start_new_session=True)
     try:
         _wait_until_up(server, host, port)
         yield f"http://{host}:{port}", server
@@ -64,7 +71,17 @@ def ui_server(
 
 def _command(store: Store, host: str, port: int) -> list[str]:
     artifacts = ["--default-artifact-root", store.artifacts.as_uri()] if store.artifacts else []
-    where = ["--backend-store-uri", store.uri, *artifacts, "--host", host, "--port", str(port)]
+    where = [
+        "--backend-store-uri",
+        store.uri,
+        "--registry-store-uri",
+        store.uri,
+        *artifacts,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
     return [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", "--uvicorn-opts", "--log-level warning"]
 
 
