@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from pipeline.collect.manifest import Manifest
 from pipeline.journal import Journal, StageResult
 from pipeline.preprocess import image, table, text
+from pipeline.preprocess.normalize import fit_normalize
 from pipeline.preprocess.split import Split
 from pipeline.preprocess.store import write_split
 from pipeline.progress import progress
@@ -40,11 +42,11 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
         UserError: If the section has a key or a value that the kind of data lacks.
     """
     manifest = Manifest.load(examples / "manifest.json")
-    kind, section = KINDS[manifest.kind], resolve(section, manifest.kind)
+    section = resolve(section, manifest.kind)
     splits = {name: Split(examples / "development.arrow", name, BATCH_SIZES[manifest.kind]) for name in manifest.counts}
     signature = Signature(manifest.kind, manifest.task, manifest.label, manifest.classes, manifest.columns)
 
-    fitted = kind.fit(section, signature, splits["train"])
+    fitted = KINDS[manifest.kind].fit(section, signature, splits["train"])
     for note in fitted.notes:
         journal.say(note)
     signature = dataclasses.replace(
@@ -62,10 +64,15 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
             name: write_split(splits[name], manifest.counts[name], fitted.prepare, signature, out / name, advance)
             for name in names
         }
-    normalize, scaling = kind.normalizer(section, signature, arrays["train"])
+    normalize, normalization = fit_normalize(section, signature, arrays["train"])
     normalize.save(out / "normalize.keras")
 
-    facts = {"kind": manifest.kind, **section.model_dump(exclude_none=True), "fitted": fitted.facts, "scaling": scaling}
+    facts = {
+        "kind": manifest.kind,
+        **section.model_dump(exclude_none=True),
+        "fitted": fitted.facts,
+        "normalization": normalization,
+    }
     _write_facts(facts, out / "artifacts" / "preprocess.json", journal)
     return StageResult(
         _fingerprint(arrays, fitted.prepare, normalize, signature),
@@ -92,7 +99,7 @@ def _fingerprint(
     for split, tensors in sorted(arrays.items()):
         for name, array in sorted(tensors.items()):
             digest.update(f"{split}/{name} {array.dtype} {array.shape}".encode())
-            digest.update(memoryview(array).cast("B"))
+            digest.update(np.ascontiguousarray(array).data)
     for model in (prepare, normalize):
         digest.update(model.to_json().encode())
     digest.update(json.dumps(dataclasses.asdict(signature)).encode())

@@ -46,8 +46,6 @@ def write_split(
         start += batch.num_rows
         advance(batch.num_rows)
     assert start == count, f"{split.path}: the manifest counts {count} {split.name} examples; there are {start}"
-    for array in arrays.values():
-        array.flush()
     return arrays
 
 
@@ -55,4 +53,5 @@ def _labels(column: pa.Array) -> Array:
     """int32 `(n,)`, float32 `(n,)`, or of lists float32 `(n, labels)`."""
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
         return np.asarray(column.to_pylist(), dtype="float32")
-    return column.to_numpy(zero_copy_only=False)
+    labels: Array = column.to_numpy(zero_copy_only=False)
+    return labels

@@ -1,4 +1,4 @@
-"""Tables: imputation of numbers, vocabularies of categories, statistics of columns."""
+"""Tables: imputation of numbers, vocabularies of categories."""
 
 from collections import Counter
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.preprocess.fitted import Fitted, statistics
+from pipeline.preprocess.fitted import Fitted
 from pipeline.preprocess.split import Split
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving import raw
@@ -41,50 +41,6 @@ def fit(section: PreprocessConfig, signature: Signature, train: Split) -> Fitted
     return Fitted(keras.Model(inputs, outputs, name="prepare"), facts, tuple(notes), category_sizes=sizes)
 
 
-def normalizer(
-    section: PreprocessConfig, signature: Signature, train: dict[str, raw.Array]
-) -> tuple[keras.Model, dict[str, Any]]:
-    """Builds prepared columns -> network inputs: `numbers` float32, `categories` int32, shapes unchanged.
-
-    Indicators of missing values stay 0 and 1.
-
-    Args:
-        section: Resolved for tables.
-        signature: With the columns, and the shapes of the prepared tensors.
-        train: Prepared training columns.
-
-    Returns:
-        The model, and what was fitted.
-    """
-    inputs: dict[str, keras.KerasTensor] = {}
-    outputs: dict[str, keras.KerasTensor] = {}
-    facts: dict[str, Any] = {}
-    for name, shape in signature.shapes:
-        dtype = "float32" if name == "numbers" else "int32"
-        inputs[name] = keras.Input(shape, dtype=dtype, name=name)
-        outputs[name] = keras.layers.Identity(name=f"{name}_as_they_are", dtype=dtype)(inputs[name])
-    if "numbers" in inputs and section.normalize != "none":
-        layer, facts = _scale(section.normalize, train["numbers"], len(raw.number_columns(signature)))
-        outputs["numbers"] = layer(inputs["numbers"])
-    return keras.Model(inputs, outputs, name="normalize"), facts
-
-
-def _scale(method: str, numbers: raw.Array, num_columns: int) -> tuple[keras.Layer, dict[str, Any]]:
-    """The layer that scales the first `num_columns` columns; a column of one value becomes 0."""
-    found = statistics(numbers)
-    is_number = np.arange(numbers.shape[1]) < num_columns
-    if method == "standard":
-        offset, spread = found.mean, np.sqrt(found.variance)
-    else:
-        offset, spread = found.minimum, found.maximum - found.minimum
-    offset = np.where(is_number, offset, 0.0)
-    spread = np.where(is_number & (spread > 0), spread, 1.0)
-    layer = keras.layers.Normalization(
-        mean=offset.tolist(), variance=(spread**2).tolist(), name=method, dtype="float32"
-    )
-    return layer, {"offset": offset.tolist(), "spread": spread.tolist()}
-
-
 def _fit_imputation(
     section: PreprocessConfig, columns: tuple[Column, ...], train: Split
 ) -> tuple[keras.Layer, dict[str, Any]]:
@@ -96,9 +52,9 @@ def _fit_imputation(
         value = _substitute(method, present) if len(present) else 0.0
         facts[column.name] = {"rows": len(values), "missing": len(values) - len(present), method: value}
     with_missing = [i for i, fact in enumerate(facts.values()) if fact["missing"]]
-    values = [fact[method] for fact in facts.values()]
+    substitutes = [fact[method] for fact in facts.values()]
     return ImputeNumbers(
-        values, with_missing if section.missing_indicator else [], name="impute", dtype="float32"
+        substitutes, with_missing if section.missing_indicator else [], name="impute", dtype="float32"
     ), facts
 
 

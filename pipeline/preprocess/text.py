@@ -11,7 +11,7 @@ from pipeline.preprocess.fitted import Fitted
 from pipeline.preprocess.split import Split
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving import layers
-from pipeline.serving.raw import Array, raw_tensors
+from pipeline.serving.raw import raw_tensors
 from pipeline.serving.signature import Signature
 
 STANDARDIZE = {
@@ -66,22 +66,6 @@ def fit(section: PreprocessConfig, signature: Signature, train: Split) -> Fitted
     }
     prepare = keras.Model({"text": text}, {"tokens": tokens}, name="prepare")
     return Fitted(prepare, facts, vocabulary_size=vectorize.vocabulary_size())
-
-
-def normalizer(section: PreprocessConfig, signature: Signature, train: dict[str, Array]) -> tuple[keras.Model, Any]:
-    """Builds tokens -> network inputs: int32 `(batch, length)`, unchanged.
-
-    Args:
-        section: Resolved for texts.
-        signature: With the length of the texts.
-        train: Prepared training tokens.
-
-    Returns:
-        The model, and what was fitted (nothing).
-    """
-    tokens = keras.Input(dict(signature.shapes)["tokens"], dtype="int32", name="tokens")
-    identity = keras.layers.Identity(name="none", dtype="int32")
-    return keras.Model({"tokens": tokens}, {"tokens": identity(tokens)}, name="normalize"), {}
 
 
 def _vectorization(section: PreprocessConfig, **arguments: Any) -> keras.layers.TextVectorization:

@@ -1,6 +1,6 @@
 """The recipe's `preprocess` section: what is fitted on the training split and travels inside the model."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -57,7 +57,7 @@ NORMALIZE = {
 }
 """Normalisations of each kind of data; the first is what `auto` means."""
 
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, Any]] = {
     "image": {"resize": "bilinear"},
     "table": {"impute": "median", "missing_indicator": True, "categories": "vocabulary", "max_categories": 1000},
     "text": {"standardize": "lower_and_strip_punctuation", "tokens": "word", "ngrams": 1, "vocabulary_size": 20000},

@@ -1,19 +1,25 @@
 """The Keras layers of `prepare.keras`: import this module before loading a model that holds them."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-register = keras.saving.register_keras_serializable(package="plumbline")
+Registered = TypeVar("Registered")
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601, as in JPEG)."""
 
 
+def register(thing: Registered) -> Registered:
+    """Lets Keras find a layer or a function of ours by its name in a saved model."""
+    registered: Registered = keras.saving.register_keras_serializable(package="plumbline")(thing)
+    return registered
+
+
 @register
-class DecodeImage(keras.layers.Layer):
+class DecodeImage(keras.layers.Layer):  # type: ignore[misc]
     """Encoded images (png, jpeg, gif, bmp) to pixels of one size.
 
     Colour becomes grey by its luma and grey becomes colour by repetition; an alpha channel is dropped. Resizing is in
@@ -71,7 +77,7 @@ class DecodeImage(keras.layers.Layer):
 
 
 @register
-class ImputeNumbers(keras.layers.Layer):
+class ImputeNumbers(keras.layers.Layer):  # type: ignore[misc]
     """Replaces missing numbers and says where they were missing.
 
     Input: float32 `(batch, n)`, NaN where missing. Output: float32 `(batch, n + len(indicators))`, no NaN: the numbers,
@@ -100,7 +106,7 @@ class ImputeNumbers(keras.layers.Layer):
 
 
 @register
-class CategoryIndex(keras.layers.Layer):
+class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
     """Categories to indices, by one vocabulary a column.
 
     Input: string `(batch, m)`, "" where missing. Output: int32 `(batch, m)`: 0 for missing, 1 for a category that the
@@ -137,7 +143,7 @@ class CategoryIndex(keras.layers.Layer):
 
 
 @register
-class TokenIds(keras.layers.Layer):
+class TokenIds(keras.layers.Layer):  # type: ignore[misc]
     """Token indices as int32, with at least one token a text.
 
     A text without any token reads as one unknown token (index 1), so that the mean over its tokens exists.

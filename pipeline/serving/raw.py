@@ -1,9 +1,9 @@
-"""Raw examples, as a client sends them or Arrow holds them, to raw tensors: the one conversion for training and serving."""
+"""From raw examples, as clients send them or Arrow holds them, to raw tensors: one way for training and serving."""
 
 import datetime
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.serving.signature import Column, Signature
 
-Frame = pd.DataFrame | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]]
+Frame: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
@@ -20,7 +20,7 @@ IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}
 """Texts that stand for a boolean, in lower case."""
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 
 
 class RawInputError(ValueError):
@@ -180,7 +180,7 @@ def _boolean(value: Any) -> float:
         number = TRUTH.get(text) if text else np.nan
     else:
         number = float(value) if isinstance(value, bool | int | float | np.bool_ | np.number) else None
-    if number is None or number not in (0.0, 1.0) and not np.isnan(number):
+    if number is None or (number not in (0.0, 1.0) and not np.isnan(number)):
         raise _Unexpected("true or false")
     return number
 
@@ -196,7 +196,7 @@ def _days(value: Any) -> float:
     except ValueError:
         raise _Unexpected("a date, such as 2024-05-31 or 2024-05-31T12:00:00") from None
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-    return (moment - EPOCH) / datetime.timedelta(days=1)
+    return float((moment - EPOCH) / pd.Timedelta(days=1))
 
 
 def _category(value: Any) -> str:

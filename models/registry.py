@@ -1,0 +1,72 @@
+"""From a recipe's `model` section to a Keras model: one builder a family."""
+
+from collections.abc import Callable
+
+import keras
+
+from models.blocks import Blocks
+from models.cnn import build_cnn
+from models.config import CnnConfig, Knobs, LayersConfig, MlpConfig, ModelConfig, ModelSection, TextConfig
+from models.errors import ModelError
+from models.layers import build_layers
+from models.mlp import build_mlp
+from models.spec import InputSpec, OutputSpec
+from models.text import build_text
+
+BUILDERS: dict[type[ModelSection], Callable[..., keras.KerasTensor]] = {
+    MlpConfig: build_mlp,
+    CnnConfig: build_cnn,
+    TextConfig: build_text,
+    LayersConfig: build_layers,
+}
+"""Class of a configuration to what builds it: `(config, features, inputs, blocks) -> features`."""
+
+
+def build(
+    config: ModelConfig,
+    normalize: keras.Model,
+    inputs: InputSpec,
+    output: OutputSpec,
+    *,
+    seed: int,
+    policy: str = "float32",
+) -> keras.Model:
+    """Builds the network: prepared tensors -> normalize -> the family's layers -> output.
+
+    Equal arguments give bit-identical weights, whatever was built before in the process.
+
+    Args:
+        config: The recipe's `model` section.
+        normalize: Prepared tensors by name -> network inputs by name; it becomes part of the network.
+        inputs: Kind and sizes of the prepared tensors.
+        output: What the network says.
+        seed: Seed of the initial weights and of the dropout masks.
+        policy: Keras dtype policy of the layers between normalisation and output.
+
+    Returns:
+        Not compiled; prepared tensors by name (uint8 images are cast to float32) -> float32 `(batch, num_outputs)`:
+        probabilities for classes, values for regression. Its output layer is named `output`.
+
+    Raises:
+        ModelError: If the section does not fit the data.
+    """
+    prepared = {t.name: keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in normalize.inputs}
+    blocks = Blocks(config if isinstance(config, Knobs) else Knobs(), seed, policy)
+    x = BUILDERS[type(config)](config, normalize(prepared), inputs, blocks)
+    if isinstance(config, LayersConfig) and not config.add_output:
+        _check_own_output(config, x, output)
+    else:
+        x = blocks.output(x, output, config.output_activation)
+    return keras.Model(prepared, x, name="network")
+
+
+def _check_own_output(config: LayersConfig, x: keras.KerasTensor, output: OutputSpec) -> None:
+    if config.output_activation != "auto":
+        raise ModelError(
+            "model.output_activation: has no effect with add_output: false; give the last layer its activation"
+        )
+    if tuple(x.shape[1:]) != (output.num_outputs,):
+        raise ModelError(
+            f"model.layers.{len(config.layers) - 1}: expected the last layer to give {output.num_outputs} values, as "
+            f"add_output is false and the task is {output.task}. Received: an output of shape {tuple(x.shape[1:])}"
+        )
