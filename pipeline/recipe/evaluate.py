@@ -65,3 +65,8 @@ def resolve(section: EvaluateConfig, task: str) -> EvaluateConfig:
     if section.metrics:
         return section
     return EvaluateConfig.model_validate({**section.model_dump(), "metrics": DEFAULTS[task]})
+
+
+def improvement(name: str, before: float, after: float) -> float:
+    """How much better `after` is than `before` in a metric; negative where it is worse."""
+    return before - after if name in LOWER_IS_BETTER else after - before

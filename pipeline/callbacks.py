@@ -1,0 +1,106 @@
+"""What watches a training while Keras's `fit` runs it."""
+# ruff: noqa: ARG002  (Keras hands all arguments to each method, by name)
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from pipeline.batches import Batches
+from pipeline.journal import Journal
+
+Epoch = dict[str, Any]
+"""One line of the history: `epoch` from 0, the values of that epoch by their Keras names, the learning rate."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a training whose loss is no number any more, before it spoils another step."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the mean loss of the epoch so far, which stays non-finite once a batch was."""
+        self._check("loss", logs, f"step {batch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the validation loss."""
+        self._check("val_loss", logs, "validation")
+
+    def _check(self, name: str, logs: dict[str, Any] | None, where: str) -> None:
+        value = float((logs or {})[name])
+        if not math.isfinite(value):
+            raise NonFiniteLossError(
+                f"{name} became {value} in epoch {self.epoch}, {where}. "
+                "Try a smaller train.optimizer.learning_rate, train.schedule.warmup_epochs, "
+                "train.optimizer.clipnorm, or train.precision: float32"
+            )
+
+
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
+    """Collects and records the values of each epoch.
+
+    Args:
+        journal: Gets the values of each epoch.
+        num_examples: Training examples in an epoch.
+    """
+
+    def __init__(self, journal: Journal, num_examples: int):
+        super().__init__()
+        self.epochs: list[Epoch] = []
+        self._journal = journal
+        self._num_examples = num_examples
+        self._secs: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Reads the clock, so that the last batch leaves the time before validation."""
+        self._elapsed = time.perf_counter() - self._started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Records the epoch; the learning rate is that of the next step."""
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        self._journal.log_metrics(values, step=epoch)
+        self._secs.append(self._elapsed)
+        self.epochs.append({"epoch": epoch, **values})
+
+    def examples_per_sec(self) -> float:
+        """Training examples in a second of training, validation apart."""
+        steady = self._secs[1:] or self._secs
+        return self._num_examples * len(steady) / sum(steady)
+
+
+class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
+    """Moves the bar by examples and shows the loss and the metrics of validation beside it.
+
+    Args:
+        advance: Moves the bar (`pipeline/progress.py`).
+        training: Batches of the training split.
+    """
+
+    def __init__(self, advance: Callable[..., None], training: Batches):
+        super().__init__()
+        self._advance = advance
+        self._training = training
+        self._shown: dict[str, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the examples of the batch."""
+        first = batch * self._training.batch_size
+        count = min(self._training.batch_size, self._training.num_examples - first)
+        self._advance(count, loss=float((logs or {})["loss"]), **self._shown)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes over the values of validation."""
+        self._shown = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}

@@ -1,0 +1,187 @@
+"""Pictures of a run, drawn without a display and without pyplot's global state."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from pipeline.metrics import Calibration, Predicted
+
+TRAIN, VALIDATION, QUIET = "#1f5fa8", "#d9711c", "#8a8f98"
+MAX_CLASSES_WITH_NUMBERS = 20
+MAX_CLASSES_LISTED = 40
+MAX_CURVES = 10
+
+
+def figure(rows: int = 1, columns: int = 1, *, width: float = 4.8, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """Opens a figure of equal panels; `width` and `height` of one panel are in inches."""
+    canvas = FigureCanvasAgg(Figure(figsize=(width * columns, height * rows), layout="constrained"))
+    axes = canvas.figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return canvas.figure, axes
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Writes a PNG whose bytes do not name the library that drew it."""
+    drawn.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def learning_curves(epochs: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
+    """Draws the loss and every metric of the history over the epochs, train beside validation, the epoch kept marked.
+
+    Args:
+        epochs: Lines of `history.json`.
+        best_epoch: Epoch whose weights are kept.
+        path: PNG to write.
+    """
+    names = sorted((name for name in epochs[0] if f"val_{name}" in epochs[0]), key=lambda name: name != "loss")
+    drawn, axes = figure(columns=len(names))
+    steps = [line["epoch"] for line in epochs]
+    for axis, name in zip(axes, names, strict=True):
+        axis.plot(steps, [line[name] for line in epochs], color=TRAIN, marker=".", label="train")
+        axis.plot(steps, [line[f"val_{name}"] for line in epochs], color=VALIDATION, marker=".", label="validation")
+        axis.axvline(best_epoch, color=QUIET, linestyle=":", label=f"kept: epoch {best_epoch}")
+        axis.set(title=name, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False)
+    save(drawn, path)
+
+
+def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """Draws how often each class was taken for each: rows are true classes, colours shares of the row.
+
+    Args:
+        matrix: Counts, (num_classes, num_classes).
+        names: Names of the classes.
+        path: PNG to write.
+    """
+    num_classes = len(names)
+    side = max(4.0, 0.42 * num_classes + 1.6)
+    drawn, (axis,) = figure(width=side + 0.6, height=side)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if num_classes <= MAX_CLASSES_WITH_NUMBERS:
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axis.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    axis.set_xticks(range(num_classes), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set_yticks(range(num_classes), names)
+    axis.set(xlabel="predicted", ylabel="true", title="Confusion")
+    save(drawn, path)
+
+
+def per_class(table: pd.DataFrame, path: Path) -> None:
+    """Draws precision and recall of each class as dots on a line, the worst F1 at the top.
+
+    Args:
+        table: Columns class, precision, recall, f1, examples.
+        path: PNG to write.
+    """
+    table = table.nsmallest(MAX_CLASSES_LISTED, "f1").iloc[::-1]
+    drawn, (axis,) = figure(width=6, height=max(2.4, 0.28 * len(table) + 1.2))
+    rows = range(len(table))
+    axis.hlines(
+        rows, table[["precision", "recall"]].min(axis=1), table[["precision", "recall"]].max(axis=1), color=QUIET
+    )
+    axis.scatter(table["precision"], rows, color=TRAIN, label="precision", zorder=2)
+    axis.scatter(table["recall"], rows, color=VALIDATION, marker="D", label="recall", zorder=2)
+    axis.set_yticks(rows, [f"{name} ({count})" for name, count in zip(table["class"], table["examples"], strict=True)])
+    axis.set(title="Per class (test examples), worst F1 first")
+    axis.legend(frameon=False)
+    save(drawn, path)
+
+
+def ranking_curves(test: Predicted, names: Sequence[str], path: Path) -> None:
+    """Draws ROC and precision-recall curves, each class against the rest; with many classes, all pooled in one line.
+
+    Args:
+        test: Labels and outputs of the test examples.
+        names: Names of the classes or labels.
+        path: PNG to write.
+    """
+    drawn, (roc, precision_recall) = figure(columns=2)
+    for name, truth, scores in _one_against_rest(test, names):
+        false_positives, true_positives, _ = roc_curve(truth, scores)
+        roc.plot(false_positives, true_positives, label=name)
+        precision, recall, _ = precision_recall_curve(truth, scores)
+        precision_recall.plot(recall, precision, label=name)
+    roc.plot([0, 1], [0, 1], color=QUIET, linestyle=":")
+    roc.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
+    precision_recall.set(title="Precision-recall", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+    precision_recall.legend(frameon=False, fontsize=8)
+    save(drawn, path)
+
+
+def _one_against_rest(test: Predicted, names: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    classes = [1] if test.task == "binary" else test.ranked_classes
+    indicators, probabilities = test.indicators, test.probabilities
+    if len(classes) > MAX_CURVES:
+        return [(f"all {len(names)} classes", indicators.ravel(), probabilities.ravel())]
+    return [(names[k], indicators[:, k], probabilities[:, k]) for k in classes if k in test.ranked_classes]
+
+
+def calibration_diagram(bins: Calibration, path: Path) -> None:
+    """Draws a reliability diagram: accuracy against confidence, and how the examples are spread over confidence.
+
+    Args:
+        bins: What `metrics.calibration` found.
+        path: PNG to write.
+    """
+    drawn, (reliability, spread) = figure(columns=2)
+    reliability.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="perfect")
+    reliability.plot(bins.confidence, bins.accuracy, color=TRAIN, marker="o", label="this model")
+    reliability.set(title=f"Calibration error {bins.error:.3f}", xlabel="confidence", ylabel="accuracy")
+    reliability.legend(frameon=False)
+    spread.bar(bins.confidence, bins.share, width=0.03, color=TRAIN)
+    spread.set(title="Confidence", xlabel="confidence", ylabel="share of examples", xlim=(0, 1.02))
+    save(drawn, path)
+
+
+def residuals(test: Predicted, names: Sequence[str], path: Path) -> None:
+    """Draws predicted against true values and the spread of the residuals, a row for each value predicted.
+
+    Args:
+        test: Labels and outputs of the test examples.
+        names: Names of the values.
+        path: PNG to write.
+    """
+    drawn, axes = figure(rows=len(names), columns=2)
+    labels = test.labels.reshape(len(test.labels), -1)
+    for k, name in enumerate(names):
+        truth, predicted = labels[:, k], test.outputs[:, k]
+        scatter, histogram = axes[2 * k : 2 * k + 2]
+        scatter.scatter(truth, predicted, s=9, alpha=0.5, color=TRAIN)
+        scatter.axline((truth.mean(), truth.mean()), slope=1, color=QUIET, linestyle=":")
+        scatter.set(title=name, xlabel="true", ylabel="predicted")
+        histogram.hist(predicted - truth, bins=30, color=TRAIN)
+        histogram.axvline(0, color=QUIET, linestyle=":")
+        histogram.set(title="Residuals", xlabel="predicted - true", ylabel="examples")
+    save(drawn, path)
+
+
+def captioned_images(images: Sequence[Image.Image], captions: Sequence[str], path: Path) -> None:
+    """Draws images side by side, four in a row, a caption over each.
+
+    Args:
+        images: Grey or colour, of any sizes.
+        captions: One for each.
+        path: PNG to write.
+    """
+    columns = min(len(images), 4)
+    drawn, axes = figure(-(-len(images) // columns), columns, width=1.9, height=2.1)
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes, images, captions, strict=False):
+        axis.imshow(image, cmap="gray" if image.mode in ("L", "1") else None)
+        axis.set_title(caption, fontsize=9)
+    save(drawn, path)

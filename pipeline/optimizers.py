@@ -1,0 +1,39 @@
+"""Keras optimisers by name, with any of their arguments."""
+
+import inspect
+
+import keras
+
+from pipeline.errors import UserError
+from pipeline.recipe.train import OptimizerConfig
+from pipeline.schedules import Rate
+
+OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
+    name.lower(): member
+    for name, member in vars(keras.optimizers).items()
+    if inspect.isclass(member) and issubclass(member, keras.optimizers.Optimizer)
+}
+
+
+def optimizer(section: OptimizerConfig, *, learning_rate: Rate, policy: str) -> keras.optimizers.Optimizer:
+    """Builds an optimiser.
+
+    Args:
+        section: Keras name and arguments.
+        learning_rate: The rate or its schedule, in place of the section's peak.
+        policy: Keras dtype policy of the network; under mixed_float16 the loss is scaled so that small gradients do not
+            vanish (Micikevicius et al. 2018, "Mixed Precision Training").
+
+    Raises:
+        UserError: If Keras has no such optimiser, or it refuses an argument.
+    """
+    if section.type not in OPTIMIZERS:
+        raise UserError(
+            f"train.optimizer.type: expected one of {', '.join(sorted(OPTIMIZERS))}. Received: {section.type!r}"
+        )
+    arguments = section.__pydantic_extra__
+    try:
+        plain = OPTIMIZERS[section.type](learning_rate=learning_rate, **arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"train.optimizer: {section.type} refuses its arguments {arguments}: {error}") from error
+    return keras.optimizers.LossScaleOptimizer(plain) if policy == "mixed_float16" else plain

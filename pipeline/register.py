@@ -1,0 +1,183 @@
+"""Exports the model as it will be served, checks it in a fresh process, and registers it behind the gate."""
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.collect.manifest import ID, LABEL
+from pipeline.errors import UserError
+from pipeline.gate import TEST_FINGERPRINT, Decision, Version, decide
+from pipeline.journal import Journal, StageResult
+from pipeline.recipe.register import RegisterConfig
+from pipeline.serving.answers import answers
+from pipeline.serving.client import ask
+from pipeline.serving.compose import compose, load_model
+from pipeline.serving.signature import Signature
+
+NUM_EXAMPLE_ROWS = 3
+TOLERANCE = 1e-6
+"""Largest difference of an answer. On a CPU it is 0.0, as code, versions and batch are the same; some kernels of a GPU
+add up in another order each time."""
+
+
+class ModelRegistry(Protocol):
+    """What register asks of a registry; `pipeline/registry.py` is MLflow's."""
+
+    def package(self, folder: Path, *, model: Path, signature: Path, example: pd.DataFrame) -> None:
+        """Writes a model that can be served into `folder`."""
+
+    def register(self, name: str, folder: Path, *, tags: Mapping[str, str], description: str) -> Version:
+        """Makes a packaged model the next version of `name`."""
+
+    def champion(self, name: str) -> Version | None:
+        """The version that serves now."""
+
+    def promote(self, version: Version) -> None:
+        """Lets a version serve from now on."""
+
+
+class ExportError(RuntimeError):
+    """The exported model answers otherwise than the network that was evaluated."""
+
+
+def register(
+    section: RegisterConfig,
+    *,
+    name: str,
+    prepared: Path,
+    trained: Path,
+    evaluated: Path,
+    out: Path,
+    journal: Journal,
+    registry: ModelRegistry,
+) -> StageResult:
+    """Puts the model into the registry once a fresh process has answered test examples with it as evaluate did.
+
+    Writes `served/` (the MLflow model: raw input -> answers) and `registration.json`.
+
+    Args:
+        section: Name and gate.
+        name: Name of the recipe, for a section without one.
+        prepared: Folder that preprocess wrote.
+        trained: Folder that train wrote.
+        evaluated: Folder that evaluate wrote.
+        out: Folder to write into.
+        journal: Record of the stage.
+        registry: Where versions are kept.
+
+    Raises:
+        UserError: If the gate asks for a metric that evaluate did not compute.
+        ExportError: If the served model answers otherwise than the evaluated one.
+        ServedModelError: If the served model cannot be loaded or does not answer.
+    """
+    metrics = json.loads((evaluated / "metrics.json").read_text(encoding="utf-8"))
+    _check_gate(section, metrics["test"])
+    served = out / "served"
+    check = _read_check(evaluated / "check.arrow")
+    _export(served, registry, prepared, trained, check)
+    outputs = np.load(evaluated / "check_outputs.npy")
+    difference = verify(served, check, outputs, Signature.load(prepared / "signature.json"))
+    journal.log_metrics({"export/max_difference": difference})
+    journal.say(
+        f"export: a fresh process answered {len(check)} raw test examples as evaluate did (within {difference:g})"
+    )
+
+    registered_name = section.name or name
+    decision = decide(section.gate, metrics["test"], metrics[TEST_FINGERPRINT], registry.champion(registered_name))
+    tags = {f"test/{key}": repr(value) for key, value in metrics["test"].items()}
+    version = registry.register(
+        registered_name,
+        served,
+        tags={**tags, TEST_FINGERPRINT: metrics[TEST_FINGERPRINT], "gate": str(decision)},
+        description=_description(name, metrics, decision),
+    )
+    if decision.champion:
+        registry.promote(version)
+    journal.say(f"{version.name} version {version.version}: {decision}")
+    return _write(version, decision, out)
+
+
+def verify(served: Path, examples: pd.DataFrame, outputs: np.ndarray, signature: Signature) -> float:
+    """Feeds raw examples to a served model in a fresh process and compares its answers with what evaluate saw.
+
+    Args:
+        served: Folder of the MLflow model.
+        examples: Raw test examples, one batch.
+        outputs: What the network said of them: (num_examples, num_outputs).
+        signature: Task and names of the classes.
+
+    Returns:
+        The largest difference of a number, at most `TOLERANCE`.
+
+    Raises:
+        ExportError: If an answer differs.
+        ServedModelError: If the model cannot be loaded or does not answer.
+    """
+    expected, answered = answers(outputs, signature), ask(served, examples)
+    differences = {name: _difference(expected[name], answered[name]) for name in expected}
+    worst = max(differences, key=lambda name: differences[name])
+    if not differences[worst] <= TOLERANCE:
+        raise ExportError(
+            f"The exported model in {served} answers otherwise than the evaluated network: "
+            f"`{worst}` differs by {differences[worst]:g} on {len(examples)} test examples. It was not registered"
+        )
+    return differences[worst]
+
+
+def _difference(expected: "pd.Series[Any]", answered: "pd.Series[Any]") -> float:
+    if pd.api.types.is_numeric_dtype(expected):
+        return float(np.abs(expected.to_numpy() - answered.to_numpy()).max())
+    pairs = zip(expected, answered, strict=True)
+    return 0.0 if all(np.array_equal(left, right) for left, right in pairs) else math.inf
+
+
+def _check_gate(section: RegisterConfig, scores: Mapping[str, float]) -> None:
+    for name in section.gate:
+        if name not in scores:
+            raise UserError(
+                f"register.gate.{name}: expected a metric of evaluate.metrics: {', '.join(scores)}. "
+                f"Received: {name!r}. Add it to evaluate.metrics, or remove it from the gate"
+            )
+
+
+def _read_check(path: Path) -> pd.DataFrame:
+    """The raw examples as a client would send them: without identity and label."""
+    with pa.memory_map(str(path)) as file:
+        check: pd.DataFrame = pa.ipc.open_file(file).read_all().drop_columns([ID, LABEL]).to_pandas()
+        return check
+
+
+def _export(served: Path, registry: ModelRegistry, prepared: Path, trained: Path, examples: pd.DataFrame) -> None:
+    with tempfile.TemporaryDirectory(dir=served.parent) as folder:
+        model = Path(folder) / "model.keras"
+        compose(load_model(prepared / "prepare.keras"), load_model(trained / "network.keras")).save(model)
+        registry.package(
+            served, model=model, signature=prepared / "signature.json", example=examples.head(NUM_EXAMPLE_ROWS)
+        )
+
+
+def _description(name: str, metrics: Mapping[str, Any], decision: Decision) -> str:
+    """Markdown for the version's page."""
+    scores = "\n".join(f"- test {key}: {value:.4f}" for key, value in metrics["test"].items())
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    verdict = "Champion" if decision.champion else "Not champion"
+    return (
+        f"Trained by recipe `{name}`, measured on {metrics['test_examples']} test examples.\n\n{scores}\n\n"
+        f"{verdict}:\n\n{reasons}\n"
+    )
+
+
+def _write(version: Version, decision: Decision, out: Path) -> StageResult:
+    tree = {"name": version.name, "version": version.version, **asdict(decision)}
+    (out / "registration.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+    digest = hashlib.blake2b(json.dumps(tree).encode(), digest_size=16).hexdigest()
+    return StageResult(digest, f"{version.name} version {version.version}, {decision}")

@@ -1,0 +1,221 @@
+"""Trains the network on prepared examples with Keras's own `fit` and keeps the best weights."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from models.config import ModelConfig
+from models.errors import ModelError
+from models.registry import build
+from models.spec import InputSpec, OutputSpec
+from pipeline.batches import Batches, read_prepared
+from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, ProgressBar
+from pipeline.errors import UserError
+from pipeline.figures import learning_curves
+from pipeline.journal import Journal, StageResult
+from pipeline.optimizers import optimizer
+from pipeline.precision import dtype_policy
+from pipeline.progress import progress
+from pipeline.recipe.augment import AugmentSection
+from pipeline.recipe.train import METRICS, EarlyStoppingConfig, TrainConfig, resolve
+from pipeline.schedules import learning_rate
+from pipeline.serving.compose import load_model
+from pipeline.serving.signature import Signature
+
+
+@dataclass(frozen=True)
+class History:
+    """What `fit` went through."""
+
+    epochs: list[Epoch]
+    best_epoch: int
+    """The epoch whose weights are kept: the best one under early stopping, else the last."""
+    examples_per_sec: float
+    """Training examples in a second, without validation; the first epoch, which compiles, counts only if alone."""
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights are kept."""
+        return self.epochs[self.best_epoch]
+
+
+def train(
+    section: TrainConfig,
+    *,
+    model: ModelConfig,
+    augment: AugmentSection,
+    batch_size: int,
+    memory: Literal["auto", "memory", "disk"],
+    seed: int,
+    prepared: Path,
+    out: Path,
+    journal: Journal,
+) -> StageResult:
+    """Builds a network, fits it on the training split and writes the weights of its best epoch.
+
+    Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
+    `artifacts/` (learning curves, summary of the network).
+
+    Args:
+        section: How to train.
+        model: The network.
+        augment: Random changes of training examples.
+        batch_size: Examples in a batch; the last one of an epoch may be smaller.
+        memory: Where examples are read from: auto, memory or disk.
+        seed: Where initial weights, dropout, augmentation and the order of examples come from.
+        prepared: Folder that preprocess wrote.
+        out: Folder to write into.
+        journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
+
+    Raises:
+        UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
+        NonFiniteLossError: If the loss becomes NaN or infinite.
+    """
+    signature = Signature.load(prepared / "signature.json")
+    section = resolve(section, signature.task)
+    if section.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    policy, reason = dtype_policy(section.precision)
+    journal.say(f"precision: {policy} ({reason})")
+
+    training = _batches(prepared / "train", memory, batch_size=batch_size, seed=seed, shuffle=True, augment=augment)
+    validation = _batches(prepared / "validation", memory, batch_size=batch_size, seed=seed, shuffle=False)
+    network = _build(model, prepared, signature, seed=seed, policy=policy)
+    _compile(network, section, signature.task, steps_per_epoch=training.steps_per_epoch, policy=policy)
+    history = fit(network, section, training, validation, journal=journal)
+    return _write(network, history, out, journal)
+
+
+def fit(
+    network: keras.Model, section: TrainConfig, training: Batches, validation: Batches, *, journal: Journal
+) -> History:
+    """Runs Keras's `fit` over a data path that is a function of the global step; leaves the best weights in `network`.
+
+    Args:
+        network: Compiled.
+        section: Resolved for the task.
+        training: Batches of the training split, counted over all epochs.
+        validation: Batches of the validation split, gone through once an epoch.
+        journal: Gets the values of each epoch.
+
+    Raises:
+        NonFiniteLossError: If the loss becomes NaN or infinite.
+    """
+    log = EpochLog(journal, training.num_examples)
+    stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
+    total = section.epochs * training.num_examples
+    with progress("train", total) as advance:
+        network.fit(
+            training.dataset(num_steps=section.epochs * training.steps_per_epoch),
+            epochs=section.epochs,
+            steps_per_epoch=training.steps_per_epoch,
+            validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
+            callbacks=callbacks(log, stopping, training, advance),
+            shuffle=False,
+            verbose=0,
+        )
+    best_epoch = stopping.best_epoch if stopping else len(log.epochs) - 1
+    return History(log.epochs, best_epoch, log.examples_per_sec())
+
+
+def callbacks(
+    log: EpochLog, stopping: keras.callbacks.EarlyStopping | None, training: Batches, advance: Callable[..., None]
+) -> list[keras.callbacks.Callback]:
+    """Lists what watches a training, in the order in which it is called: whoever may stop the run comes first."""
+    watching = [FiniteLoss(), log, ProgressBar(advance, training)]
+    return [*watching, stopping] if stopping else watching
+
+
+def fingerprint(network: keras.Model) -> str:
+    """Hashes a network: its architecture and the bytes of its weights."""
+    digest = hashlib.blake2b(network.to_json().encode(), digest_size=16)
+    for weight in network.get_weights():
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+def _batches(folder: Path, memory: Literal["auto", "memory", "disk"], **arguments: Any) -> Batches:
+    arrays, label = read_prepared(folder, memory)
+    return Batches(arrays, label, **arguments)
+
+
+def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: int, policy: str) -> keras.Model:
+    inputs = InputSpec(signature.kind, dict(signature.shapes), signature.category_sizes, signature.vocabulary_size)
+    num_outputs = {"binary": 1, "regression": len(signature.label)}.get(signature.task, len(signature.classes))
+    output = OutputSpec(signature.task, num_outputs)
+    try:
+        return build(model, load_model(prepared / "normalize.keras"), inputs, output, seed=seed, policy=policy)
+    except ModelError as error:
+        raise UserError(str(error)) from error
+
+
+def _compile(network: keras.Model, section: TrainConfig, task: str, *, steps_per_epoch: int, policy: str) -> None:
+    rate = learning_rate(
+        section.schedule,
+        peak=section.optimizer.learning_rate,
+        epochs=section.epochs,
+        steps_per_epoch=steps_per_epoch,
+    )
+    network.compile(
+        optimizer=optimizer(section.optimizer, learning_rate=rate, policy=policy),
+        loss=section.loss,
+        metrics=[_metric(task)],
+        auto_scale_loss=False,
+    )
+
+
+def _metric(task: str) -> keras.metrics.Metric:
+    if task == "regression":
+        return keras.metrics.MeanAbsoluteError(name=METRICS[task])
+    if task == "multiclass":
+        return keras.metrics.SparseCategoricalAccuracy(name=METRICS[task])
+    return keras.metrics.BinaryAccuracy(name=METRICS[task])
+
+
+def _early_stopping(section: EarlyStoppingConfig) -> keras.callbacks.EarlyStopping:
+    return keras.callbacks.EarlyStopping(
+        monitor=section.monitor,
+        mode="max" if section.monitor.endswith("accuracy") else "min",
+        patience=section.patience,
+        min_delta=section.min_delta,
+        restore_best_weights=True,
+    )
+
+
+def _write(network: keras.Model, history: History, out: Path, journal: Journal) -> StageResult:
+    artifacts = out / "artifacts"
+    artifacts.mkdir()
+    _without_optimizer(network).save(out / "network.keras")
+    tree = {"epochs": history.epochs, "best_epoch": history.best_epoch}
+    (out / "history.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+    lines: list[str] = []
+    network.summary(line_length=100, expand_nested=True, print_fn=lines.append)
+    (artifacts / "model_summary.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    learning_curves(history.epochs, history.best_epoch, artifacts / "curves.png")
+    for path in sorted(artifacts.iterdir()):
+        journal.log_artifact(path)
+
+    num_parameters = network.count_params()
+    journal.log_metrics(
+        {f"best/{name}": value for name, value in history.best.items() if name != "learning_rate"}
+        | {"num_parameters": num_parameters, "examples_per_sec": history.examples_per_sec}
+    )
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items() if name.startswith("val_"))
+    summary = (
+        f"{num_parameters:,} parameters, {len(history.epochs)} epochs, "
+        f"{history.examples_per_sec:,.0f} examples/s; kept epoch {history.best_epoch}: {shown}"
+    )
+    return StageResult(fingerprint(network), summary)
+
+
+def _without_optimizer(network: keras.Model) -> keras.Model:
+    """A copy that carries no compile state: half the bytes, and nothing to deserialise where it is served."""
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    return copy

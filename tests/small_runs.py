@@ -1,0 +1,221 @@
+"""Small real runs that several tests look at, each made once a session; a test module asks for them by
+`pytest_plugins = ["tests.small_runs"]`."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+
+from models.config import ModelConfig
+from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.evaluate import evaluate
+from pipeline.journal import Journal
+from pipeline.preprocess import preprocess
+from pipeline.recipe.evaluate import EvaluateConfig
+from pipeline.recipe.preprocess import PreprocessConfig
+from pipeline.recipe.train import TrainConfig
+from pipeline.serving.signature import Column
+from pipeline.train import train
+
+SIZES = {"train": 300, "validation": 60, "test": 120}
+"""Examples of each split: the first ones, in this order."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Folders of the stages of one run."""
+
+    examples: Path
+    prepared: Path
+    trained: Path
+    evaluated: Path
+
+
+def _column(features: dict[str, list[Any]], labels: list[Any], label_type: pa.DataType) -> pa.Table:
+    ids = [f"{i:08x}" for i in range(len(labels))]
+    splits = np.repeat(list(SIZES), list(SIZES.values()))
+    return pa.table({**features, ID: ids, LABEL: pa.array(labels, label_type), SPLIT: splits})
+
+
+def write_examples(
+    folder: Path, features: dict[str, list[Any]], labels: list[Any], label_type: pa.DataType, **facts: Any
+) -> Path:
+    """Writes a folder as collect does."""
+    (folder / "sealed").mkdir(parents=True)
+    table = _column(features, labels, label_type)
+    is_test = pa.compute.equal(table.column(SPLIT), "test")
+    parts = {
+        "development.arrow": table.filter(pa.compute.invert(is_test)),
+        "sealed/test.arrow": table.filter(is_test).drop_columns([SPLIT]),
+    }
+    for name, part in parts.items():
+        with pa.ipc.new_file(str(folder / name), part.schema) as file:
+            file.write_table(part)
+    manifest = Manifest(counts=SIZES, fingerprint="", source="a test", **facts)
+    manifest.save(folder / "manifest.json")
+    return folder
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_digits(folder: Path) -> Path:
+    """Images of ten classes."""
+    bunch, count = load_digits(), sum(SIZES.values())
+    images = [_png(pixels) for pixels in bunch.images[:count]]
+    classes = tuple(str(digit) for digit in range(10))
+    return write_examples(
+        folder,
+        {"image": images},
+        bunch.target[:count].tolist(),
+        pa.int32(),
+        kind="image",
+        task="multiclass",
+        label=("digit",),
+        classes=classes,
+        columns=(),
+    )
+
+
+def _rows(bunch: Any, num_columns: int) -> tuple[dict[str, list[Any]], np.ndarray]:
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(bunch.target))[: sum(SIZES.values())]
+    names = [str(name) for name in bunch.feature_names][:num_columns]
+    return {name: bunch.data[order, i].tolist() for i, name in enumerate(names)}, bunch.target[order]
+
+
+def write_cells(folder: Path) -> Path:
+    """Rows of two classes: numbers with a missing one, a category, a boolean with a missing one."""
+    features, target = _rows(load_breast_cancer(), 6)
+    worries = [value > 15 for value in features["mean radius"]]
+    features |= {
+        "size": ["large" if value > 15 else "small" for value in features["mean radius"]],
+        "worry": [None, *worries[1:]],
+    }
+    features["mean texture"][3] = None
+    kinds = dict.fromkeys(features, "number") | {"size": "category", "worry": "boolean"}
+    return write_examples(
+        folder,
+        features,
+        target.tolist(),
+        pa.int32(),
+        kind="table",
+        task="binary",
+        label=("benign",),
+        classes=("malignant", "benign"),
+        columns=tuple(Column(name, kind) for name, kind in kinds.items()),
+    )
+
+
+def write_diabetes(folder: Path) -> Path:
+    """Rows with a value to predict."""
+    bunch = load_diabetes()
+    features, target = _rows(bunch, 10)
+    features = {name: (values * 2)[: sum(SIZES.values())] for name, values in features.items()}
+    target = np.concatenate([target, target])[: sum(SIZES.values())]
+    return write_examples(
+        folder,
+        features,
+        (target / 100).tolist(),
+        pa.float32(),
+        kind="table",
+        task="regression",
+        label=("progression",),
+        classes=(),
+        columns=tuple(Column(name, "number") for name in features),
+    )
+
+
+def write_topics(folder: Path) -> Path:
+    """Texts with two labels that may hold together."""
+    count = sum(SIZES.values())
+    labels = [[float(i % 2), float(i % 3 == 0)] for i in range(count)]
+    texts = [
+        f"number {i} {'odd' if odd else 'even'} {'triple' if third else 'plain'}"
+        for i, (odd, third) in enumerate(labels)
+    ]
+    return write_examples(
+        folder,
+        {"text": texts},
+        labels,
+        pa.list_(pa.float32()),
+        kind="text",
+        task="multilabel",
+        label=("odd", "triple"),
+        classes=("odd", "triple"),
+        columns=(),
+    )
+
+
+def model(**section: Any) -> ModelConfig:
+    """A `model` section from its keys."""
+    return TypeAdapter(ModelConfig).validate_python(section)
+
+
+def train_section(**section: Any) -> TrainConfig:
+    """A `train` section from its keys."""
+    return TrainConfig.model_validate(section)
+
+
+def train_small(prepared: Path, out: Path, network: ModelConfig, section: TrainConfig, **changed: Any) -> Path:
+    """Runs the stage train with what the recipe would say by default."""
+    out.mkdir(parents=True)
+    arguments: dict[str, Any] = {"augment": (), "batch_size": 32, "memory": "auto", "seed": 42, **changed}
+    journal = Journal(out / "journal.jsonl")
+    result = train(section, model=network, prepared=prepared, out=out, journal=journal, **arguments)
+    (out / "fingerprint").write_text(result.fingerprint)
+    return out
+
+
+def run_stages(folder: Path, write: Callable[[Path], Path], network: ModelConfig, section: TrainConfig) -> Stages:
+    """Runs preprocess, train and evaluate on written examples."""
+    examples, prepared, evaluated = write(folder / "examples"), folder / "prepared", folder / "evaluated"
+    prepared.mkdir()
+    preprocess(PreprocessConfig(), examples=examples, out=prepared, journal=Journal(prepared / "journal.jsonl"))
+    trained = train_small(prepared, folder / "trained", network, section)
+    evaluated.mkdir()
+    evaluate(
+        EvaluateConfig(),
+        sealed=examples / "sealed",
+        prepared=prepared,
+        trained=trained,
+        out=evaluated,
+        journal=Journal(evaluated / "journal.jsonl"),
+    )
+    return Stages(examples, prepared, trained, evaluated)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    network = model(type="cnn", filters=[8], units=16, batch_norm=True, dropout=0.1)
+    section = train_section(epochs=6, optimizer={"learning_rate": 0.01}, early_stopping={"monitor": "val_accuracy"})
+    return run_stages(tmp_path_factory.mktemp("digits"), write_digits, network, section)
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    section = train_section(epochs=4, optimizer={"learning_rate": 0.01})
+    return run_stages(tmp_path_factory.mktemp("cells"), write_cells, model(type="mlp", units=[16]), section)
+
+
+@pytest.fixture(scope="session")
+def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    section = train_section(epochs=4, optimizer={"learning_rate": 0.01})
+    return run_stages(tmp_path_factory.mktemp("diabetes"), write_diabetes, model(type="mlp", units=[16]), section)
+
+
+@pytest.fixture(scope="session")
+def topics(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    section = train_section(epochs=4, optimizer={"learning_rate": 0.05})
+    network = model(type="text", embedding_dim=8, units=0)
+    return run_stages(tmp_path_factory.mktemp("topics"), write_topics, network, section)
