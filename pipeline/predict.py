@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import UserError
-from pipeline.registry import find_model, local_model
-from pipeline.serving.client import ask
+from pipeline.registry import fetched, find_model
+from pipeline.serving.client import InputRefusedError, ask
 from pipeline.serving.signature import Signature
 from pipeline.tracking import open_store
 
@@ -35,14 +35,17 @@ def predict(model: str, path: Path, *, tracking_uri: str) -> pd.DataFrame:
         The answers (`serving/answers.py`), a row an example; the index names the image file, or counts rows.
 
     Raises:
-        UserError: If there is no such model or file, or the file holds another kind of example than the model takes.
-        ServedModelError: If the model refuses the examples.
+        UserError: If there is no such model or file, or the file holds other examples than the model takes.
+        ServedModelError: If the model cannot be loaded.
     """
     examples = read_examples(path)
     store = open_store(tracking_uri, Path.cwd(), create=False)
-    with local_model(store, find_model(store, model)) as folder:
+    with fetched(store, find_model(store, model)) as folder:
         signature = Signature.load(folder / "artifacts" / "signature.json")
-        return ask(folder, _of_kind(examples, signature, path)).set_index(examples.index)
+        try:
+            return ask(folder, _of_kind(examples, signature, path)).set_index(examples.index)
+        except InputRefusedError as error:
+            raise UserError(f"{path}: {error}") from error
 
 
 def read_examples(path: Path) -> pd.DataFrame:

@@ -2,6 +2,9 @@
 
 import contextlib
 import importlib.metadata
+import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,8 +24,14 @@ from pipeline.recipe.errors import nearest
 from pipeline.serving.signature import Signature
 from pipeline.tracking import Store
 
+# Read by mlflow when it copies files.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
 CHAMPION = "champion"
 """Alias of the version that serves."""
+
+MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+"""A version of a registered model, as MLflow writes it."""
 
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "pandas", "pyarrow")
 """What a served model imports."""
@@ -63,6 +72,8 @@ class Registry:
             signature=mlflow_signature(Signature.load(signature)),
             input_example=example,
         )
+        for bytecode in list(folder.rglob("__pycache__")):
+            shutil.rmtree(bytecode)
 
     def register(self, name: str, folder: Path, *, tags: Mapping[str, str], description: str) -> Version:
         """Logs a packaged model with the run and makes it the next version of a registered model.
@@ -86,7 +97,7 @@ class Registry:
             self._client.create_registered_model(name)
         created = self._client.create_model_version(
             name,
-            source=logged.model_uri,
+            source=logged.artifact_location,
             run_id=self._run_id,
             tags=dict(tags),
             description=description,
@@ -110,56 +121,70 @@ class Registry:
 
 
 def find_model(store: Store, model: str) -> str:
-    """Resolves what a user calls a model.
+    """Finds where the files of a model lie.
 
     Args:
         store: The MLflow store.
-        model: `models:/name@alias`, `models:/name/version`, a registered name, or the id of a run.
+        model: `models:/name@alias`, `models:/name/version`, a registered name (its champion, else its latest version),
+            or the id of a run.
 
     Returns:
-        An MLflow model URI; of a name, the champion's, else the latest version's.
+        The URI of its artifacts.
 
     Raises:
         UserError: If there is no such model.
     """
-    if model.startswith("models:/"):
-        return model
+    if match := MODEL_URI.fullmatch(model):
+        return _find_version(store, match["name"], alias=match["alias"], version=match["version"])
     registered = {found.name: found for found in store.client.search_registered_models()}
     if model in registered:
-        if CHAMPION in registered[model].aliases:
-            return f"models:/{model}@{CHAMPION}"
-        versions = store.client.search_model_versions(f"name = '{model}'")
-        return f"models:/{model}/{max(int(found.version) for found in versions)}"
-    outputs = _model_outputs(store, model)
-    if outputs:
-        return f"models:/{outputs[-1].model_id}"
-    raise UserError(
-        f"{model}: expected a registered model, models:/NAME@ALIAS, models:/NAME/VERSION, or the id of a run"
-        f"{nearest(model, registered)}. Registered: {', '.join(registered) or 'none yet'}"
-    )
+        version = registered[model].aliases.get(CHAMPION) or _latest_version(store, model)
+        return _find_version(store, model, alias=None, version=str(version))
+    location = _model_of_run(store, model)
+    if location is None:
+        raise UserError(
+            f"{model}: expected a registered model, models:/NAME@ALIAS, models:/NAME/VERSION, or the id of a run"
+            f"{nearest(model, registered) or '.'} Registered: {', '.join(registered) or 'none yet'}"
+        )
+    return location
 
 
-def _model_outputs(store: Store, run_id: str) -> list[LoggedModelOutput]:
-    """Models that a run logged; none if there is no such run."""
-    with contextlib.suppress(MlflowException):
+def _find_version(store: Store, name: str, *, alias: str | None, version: str | None) -> str:
+    try:
+        if alias:
+            version = store.client.get_model_version_by_alias(name, alias).version
+        return str(store.client.get_model_version_download_uri(name, str(version)))
+    except MlflowException as error:
+        raise UserError(
+            f"models:/{name}: expected a version of a registered model. Received: {error.message}"
+        ) from error
+
+
+def _latest_version(store: Store, name: str) -> int:
+    return max(int(found.version) for found in store.client.search_model_versions(f"name = '{name}'"))
+
+
+def _model_of_run(store: Store, run_id: str) -> str | None:
+    """Where the last model that a run logged lies; None if there is no such run, or it logged none."""
+    try:
         outputs = store.client.get_run(run_id).outputs
-        return outputs.model_outputs if outputs else []
-    return []
+    except MlflowException:
+        return None
+    if not outputs or not outputs.model_outputs:
+        return None
+    return str(store.client.get_logged_model(outputs.model_outputs[-1].model_id).artifact_location)
 
 
 @contextlib.contextmanager
-def local_model(store: Store, uri: str) -> Iterator[Path]:
-    """Lends the folder of an MLflow model, fetched from where its artifacts lie.
+def fetched(store: Store, uri: str) -> Iterator[Path]:
+    """Lends a local copy of a model's files.
 
-    Raises:
-        UserError: If the model cannot be had.
+    Args:
+        store: The MLflow store.
+        uri: What `find_model` found.
     """
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            fetched = mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri)
-        except MlflowException as error:
-            raise UserError(f"{uri}: expected a model in {store.uri}. Received: {error.message}") from error
-        yield Path(fetched)
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
 
 
 def mlflow_signature(signature: Signature) -> ModelSignature:

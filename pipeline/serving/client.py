@@ -11,8 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 
+REFUSED = 2
+"""Exit code of the process when the model refused its input."""
+
+
 class ServedModelError(RuntimeError):
-    """A logged model could not be loaded, or refused its input."""
+    """A logged model could not be loaded, or broke down over its input."""
+
+
+class InputRefusedError(ValueError):
+    """A logged model refused its input; the message is the model's."""
 
 
 def ask(model: Path, examples: pd.DataFrame) -> pd.DataFrame:
@@ -26,14 +34,17 @@ def ask(model: Path, examples: pd.DataFrame) -> pd.DataFrame:
         What the model answered, one row each, in the same order.
 
     Raises:
-        ServedModelError: If the process failed; the message ends with its error.
+        InputRefusedError: If the examples are not what the model takes.
+        ServedModelError: If the process failed otherwise; the message ends with its traceback.
     """
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder, "asked.parquet"), Path(folder, "answered.parquet")
         examples.to_parquet(asked)
-        # -I: neither the working directory nor PYTHONPATH may lend the model a module.
-        command = [sys.executable, "-I", __file__, str(model.absolute()), str(asked), str(answered)]
+        # -I: neither the working directory nor PYTHONPATH lends the model a module. -B: no bytecode among its files.
+        command = [sys.executable, "-IB", __file__, str(model.absolute()), str(asked), str(answered)]
         process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode == REFUSED:
+            raise InputRefusedError(process.stderr.strip().splitlines()[-1])
         if process.returncode:
             raise ServedModelError(f"The model in {model} did not answer:\n{process.stderr.strip()}")
         return pd.read_parquet(answered)
@@ -49,7 +60,12 @@ def answer(model: str, asked: str, answered: str) -> None:
     integers = examples.select_dtypes("integer").columns
     doubles = {c.name for c in loaded.metadata.get_input_schema().inputs if c.type == mlflow.types.DataType.double}
     examples = examples.astype(dict.fromkeys(doubles.intersection(integers), "float64"))
-    loaded.predict(examples).to_parquet(answered)
+    try:
+        answers = loaded.predict(examples)
+    except (ValueError, mlflow.MlflowException) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        sys.exit(REFUSED)
+    answers.to_parquet(answered)
 
 
 if __name__ == "__main__":
