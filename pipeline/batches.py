@@ -13,6 +13,7 @@ import psutil
 import tensorflow as tf
 
 from pipeline.augment import augmentation
+from pipeline.augment.hashing import fold
 from pipeline.recipe.augment import AugmentConfig
 from pipeline.seeds import seed_for
 
@@ -63,6 +64,13 @@ class Batches:
         self._augment = augmentation(augment, seed=seed) if augment else None
         self._gather = _gather_memory(arrays, label) if memory else _gather_disk(arrays, label)
 
+    def indices(self, epoch: int, step: int) -> np.ndarray:
+        """Gives the indices in `arrays` of the examples of a batch, int64 (batch,), in their order."""
+        first = step * self.batch_size
+        positions = tf.range(first, min(first + self.batch_size, self.num_examples), dtype=tf.int64)
+        indices: np.ndarray = self._order(tf.constant(epoch, tf.int64), positions).numpy()
+        return indices
+
     def batch(self, epoch: int, step: int) -> tuple[Inputs, tf.Tensor]:
         """Gives the batch of one step, in [0, steps_per_epoch), of an epoch.
 
@@ -70,7 +78,8 @@ class Batches:
             Tensors by name, each (batch, ...), and the labels; the same as `dataset` gives at that step.
         """
         with tf.device("CPU:0"):
-            return self._assemble(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
+            inputs, label = self._assemble(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
+        return inputs, label
 
     def dataset(self, first_step: int = 0, num_steps: int | None = None) -> tf.data.Dataset:
         """Gives the batches of consecutive steps, counted over all epochs, ready for `fit`.
@@ -101,15 +110,17 @@ class Batches:
         inputs, label = self._gather(indices)
         if self._augment:
             inputs["image"] = self._augment(inputs["image"], indices, epoch)
-        if self.num_examples % self.batch_size == 0:
-            return inputs, label
-        return tf.nest.map_structure(lambda tensor: tensor[: self.num_examples - first], (inputs, label))
+        if self.num_examples % self.batch_size:
+            left = self.num_examples - first
+            inputs, label = {name: tensor[:left] for name, tensor in inputs.items()}, label[:left]
+        return inputs, label
 
     def _order(self, epoch: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """Which examples stand at these positions of the epoch: int64 (batch,), a permutation over the epoch."""
         if self._order_seed is None:
             return positions
-        key = tf.stack([tf.constant(self._order_seed, tf.int64), epoch])
+        # Hashed, because `index_shuffle` gives correlated orders for keys that differ in few bits, as epochs do.
+        key = fold(fold(tf.constant(self._order_seed, tf.uint32), epoch), tf.range(2))
         return tf.random.experimental.index_shuffle(positions, key, self.num_examples - 1)
 
 

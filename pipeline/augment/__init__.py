@@ -72,7 +72,8 @@ def _compiled(run: list[Keyed]) -> Augmentation:
         stage = _move
     else:
         stage = _change
-    return tf.function(functools.partial(stage, run), jit_compile=True, autograph=False)
+    compiled: Augmentation = tf.function(functools.partial(stage, run), jit_compile=True, autograph=False)
+    return compiled
 
 
 def _move(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
@@ -86,6 +87,7 @@ def _move(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.Ten
 def _mirror(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
     """Swaps pixels without resampling: the same as `_move`, but faster where a run has flips only."""
     for key, each in run:
+        assert isinstance(each, Flip)
         sides = flip_sides(each, draws(key, each.probability, indices, epoch))
         for axis, swapped in zip((1, 2), sides, strict=True):
             images = tf.where(tf.reshape(swapped, (-1, 1, 1, 1)), tf.reverse(images, (axis,)), images)

@@ -29,8 +29,9 @@ class Draws(NamedTuple):
         """Draws float32 (batch, *shape) from the standard normal distribution, by its inverse distribution function."""
         cells = tf.reshape(tf.range(tf.math.reduce_prod(shape)), shape)
         states = tf.reshape(fold(self.state, stream), (-1, *(1 for _ in shape)))
-        # Half a step off the grid of 2**-24, so that neither end, where the quantile is infinite, can come up.
-        return 2.0**0.5 * tf.math.erfinv(2.0 * to_unit(fold(states, cells)) - (1.0 - 2.0**-24))
+        # A hair less than (-1, 1): at the ends the inverse is infinite.
+        position = (1.0 - 2.0**-23) * (2.0 * to_unit(fold(states, cells)) - 1.0)
+        return 2.0**0.5 * tf.math.erfinv(position)
 
 
 def draws(key: int, probability: float, indices: tf.Tensor, epoch: tf.Tensor) -> Draws:

@@ -23,18 +23,18 @@ def warp(images: tf.Tensor, source: Affine, fill: Fill) -> tf.Tensor:
         float32 of the shape of `images`.
     """
     batch, height, width, channels = images.shape
-    y, x = (coordinate[..., tf.newaxis] for coordinate in _sources(source, height, width))
-    (top, bottom), (top_weight, bottom_weight) = _neighbours(y, height, fill)
-    (left, right), (left_weight, right_weight) = _neighbours(x, width, fill)
+    y, x = _sources(source, height, width)
+    row, upper, lower = _neighbours(y, height, fill)
+    column, left, right = _neighbours(x, width, fill)
     pixels = tf.reshape(images, (-1, channels))
-    first = tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1, 1))
+    first = tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1)) + row * width + column
 
-    def read(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.gather(pixels, (first + row * width + column)[..., 0]), tf.float32)
+    def read(offset: int) -> tf.Tensor:
+        return tf.cast(tf.gather(pixels, first + offset), tf.float32)
 
-    return top_weight * (left_weight * read(top, left) + right_weight * read(top, right)) + bottom_weight * (
-        left_weight * read(bottom, left) + right_weight * read(bottom, right)
-    )
+    above = left * read(0) + right * read(1)
+    below = left * read(width) + right * read(width + 1)
+    return upper * above + lower * below
 
 
 def _sources(source: Affine, height: int, width: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -42,26 +42,32 @@ def _sources(source: Affine, height: int, width: int) -> tuple[tf.Tensor, tf.Ten
     centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
     y = (tf.range(height, dtype=tf.float32) - centre_y)[:, tf.newaxis]
     x = tf.range(width, dtype=tf.float32) - centre_x
-    m = Affine(*(tf.reshape(field, (-1, 1, 1)) for field in source))
-    return m.yy * y + m.yx * x + (m.y0 + centre_y), m.xy * y + m.xx * x + (m.x0 + centre_x)
+    at = Affine(*(tf.reshape(field, (-1, 1, 1)) for field in source))
+    return at.yy * y + at.yx * x + (at.y0 + centre_y), at.xy * y + at.xx * x + (at.x0 + centre_x)
 
 
-def _neighbours(
-    coordinate: tf.Tensor, size: int, fill: Fill
-) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """The two pixels of an axis between which a coordinate lies, as int32 in [0, size), and their weights."""
+def _neighbours(coordinate: tf.Tensor, size: int, fill: Fill) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The two pixels of an axis that a coordinate is interpolated from.
+
+    The weight of a pixel falls in a straight line from 1 where it lies to 0 at its neighbours, so that beyond the
+    border both weights fade to 0: black.
+
+    Args:
+        coordinate: float32 (batch, height, width), in pixels.
+        size: Pixels on the axis.
+        fill: What lies beyond the border.
+
+    Returns:
+        Index of the first pixel, int32 (batch, height, width), and the weights of it and of the next one, float32
+        (batch, height, width, 1).
+    """
     if fill == "reflect":
         turned = tf.math.floormod(coordinate + 0.5, 2.0 * size)
         coordinate = tf.minimum(turned, 2.0 * size - turned) - 0.5
     if fill != "constant":
         coordinate = tf.clip_by_value(coordinate, 0.0, size - 1.0)
-    lower = tf.floor(coordinate)
-    upper = lower + 1.0
-    weights = upper - coordinate, coordinate - lower
-    if fill == "constant":
-        weights = tuple(
-            tf.where((pixel >= 0) & (pixel < size), weight, 0.0)
-            for pixel, weight in zip((lower, upper), weights, strict=True)
-        )
-    pixels = tuple(tf.cast(tf.clip_by_value(pixel, 0.0, size - 1.0), tf.int32) for pixel in (lower, upper))
-    return pixels, weights
+    first = tf.clip_by_value(tf.floor(coordinate), 0.0, max(size - 2.0, 0.0))
+    offset = (coordinate - first)[..., tf.newaxis]
+    # An axis of one pixel has no next one.
+    next_weight = tf.maximum(1.0 - tf.abs(offset - 1.0), 0.0) * float(size > 1)
+    return tf.cast(first, tf.int32), tf.maximum(1.0 - tf.abs(offset), 0.0), next_weight

@@ -1,4 +1,8 @@
-"""The recipe's `augment` section: random changes of training examples, in order; one class a transform."""
+"""The recipe's `augment` section: random changes of training examples, in order; one class a transform.
+
+What is drawn depends on the seed, the transform's place and type in the list, the epoch and the example; never on
+threads, on batches or on the order of examples.
+"""
 
 from typing import Annotated, Literal
 
@@ -18,11 +22,11 @@ class Geometric(Transform):
     """Transforms that move pixels; consecutive ones with the same fill are one pass over the batch."""
 
     fill: Literal["constant", "nearest", "reflect"] = "constant"
-    """What comes in at the borders: black, the nearest pixel, or the mirrored image."""
+    """What comes in at the borders: black, the nearest pixel, or the image mirrored at its border."""
 
 
 class Flip(Transform):
-    """Mirrors images with probability one half in each direction named."""
+    """Mirrors images: in each direction that is named, half of them."""
 
     type: Literal["flip"]
     """The transform."""
@@ -33,34 +37,34 @@ class Flip(Transform):
 
 
 class Shift(Geometric):
-    """Moves images sideways and up or down."""
+    """Moves images up or down and sideways, by amounts drawn evenly and each on its own."""
 
     type: Literal["shift"]
     """The transform."""
     fraction: float = Field(0.1, gt=0, le=1)
-    """Largest move, as a share of the height and of the width."""
+    """Largest move either way: of rows as a share of the height, of columns as a share of the width."""
 
 
 class Rotate(Geometric):
-    """Turns images about their centre."""
+    """Turns images about their centre, by an angle drawn evenly."""
 
     type: Literal["rotate"]
     """The transform."""
     degrees: float = Field(10.0, gt=0, le=180)
-    """Largest angle to either side, in degrees."""
+    """Largest angle, clockwise or counter-clockwise, in degrees."""
 
 
 class Zoom(Geometric):
-    """Magnifies or shrinks images about their centre."""
+    """Magnifies or shrinks images about their centre, height and width alike."""
 
     type: Literal["zoom"]
     """The transform."""
     fraction: float = Field(0.1, gt=0, lt=1)
-    """Largest change of scale: factors in [1 - fraction, 1 + fraction]."""
+    """Largest change of scale: factors in [1 - fraction, 1 + fraction], above 1 magnifying."""
 
 
 class Contrast(Transform):
-    """Spreads or narrows pixel values about each image's mean."""
+    """Spreads or narrows values about the mean of each image and channel."""
 
     type: Literal["contrast"]
     """The transform."""
@@ -69,16 +73,16 @@ class Contrast(Transform):
 
 
 class Brightness(Transform):
-    """Adds a constant to all pixels of an image."""
+    """Adds one value to all pixels of an image; what leaves the range is clipped."""
 
     type: Literal["brightness"]
     """The transform."""
     fraction: float = Field(0.2, gt=0, le=1)
-    """Largest change, as a share of the range of values."""
+    """Largest change either way, as a share of the range of values."""
 
 
 class Noise(Transform):
-    """Adds Gaussian noise to every pixel."""
+    """Adds Gaussian noise to every value; what leaves the range is clipped."""
 
     type: Literal["noise"]
     """The transform."""
@@ -87,7 +91,7 @@ class Noise(Transform):
 
 
 class Cutout(Transform):
-    """Blackens a square at a random place (DeVries and Taylor 2017)."""
+    """Blackens a square centred anywhere in the image, so that part may lie outside (DeVries and Taylor 2017)."""
 
     type: Literal["cutout"]
     """The transform."""
