@@ -25,26 +25,32 @@ class SplitConfig(Section):
     column: str | None = None
     """Column of the time or the group (by: time, group)."""
     seed: int = 0
-    """Chooses another split of the same data; independent of the recipe's seed, so that seeds compare on one test set."""
+    """Chooses another split of the same data; apart from the recipe's seed, so that seeds compare on one test set."""
 
 
 class ChecksConfig(Section):
     """What to do about what the data report finds."""
 
     corrupt: Literal["error", "skip"] = "error"
-    """Files that cannot be read: stop, or skip them (they are named and counted either way)."""
+    """Files and rows that cannot be read: stop, or skip them (they are named and counted either way)."""
     leakage: Severity = "warn"
     """Exact duplicates of an example in another split."""
     duplicates: Severity = "warn"
     """Exact duplicates within a split."""
+    conflicting_labels: Severity = "warn"
+    """Exact duplicates with different labels."""
     near_duplicates: Severity = "warn"
     """Images in different splits whose perceptual hashes are equal or nearly so."""
     constant_columns: Severity = "warn"
     """Table columns with one value only."""
     duplicate_columns: Severity = "warn"
     """Table columns equal to another one."""
+    identifier_columns: Severity = "warn"
+    """Table columns that name or number the rows; nothing general can be learnt from them."""
     missing_values: Severity = "ignore"
     """Missing values in table columns (imputed by preprocess)."""
+    absent_classes: Severity = "warn"
+    """Classes that validation or test has no example of."""
 
 
 class DataSection(Section):

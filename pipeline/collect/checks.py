@@ -1,0 +1,170 @@
+"""What may be wrong with the data: each check gives findings, and the recipe says how grave they are."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.collect.facts import ColumnFacts
+from pipeline.collect.images import near_pairs
+from pipeline.collect.labels import Labels
+from pipeline.collect.splits import SPLITS
+from pipeline.errors import UserError
+from pipeline.recipe.data import ChecksConfig
+
+Origin = Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a check found."""
+
+    check: str
+    """Key of the recipe's `data.checks`."""
+    count: int
+    """Number of examples, pairs, columns or classes."""
+    text: str
+    """One line: what, how many, which."""
+    severity: Literal["warn", "error"] = "warn"
+
+
+def grade(findings: Iterable[Finding], section: ChecksConfig) -> list[Finding]:
+    """Gives each finding the severity that the recipe gives its check, and drops those that it ignores."""
+    graded = ((finding, getattr(section, finding.check)) for finding in findings)
+    return [Finding(f.check, f.count, f.text, severity) for f, severity in graded if severity != "ignore"]
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Stops at findings that are errors by the recipe.
+
+    Raises:
+        UserError: If there is one; names all.
+    """
+    grave = [finding for finding in findings if finding.severity == "error"]
+    if grave:
+        lines = "\n".join(f"  {finding.check}: {finding.text}" for finding in grave)
+        raise UserError(
+            f"data.checks: the recipe makes these errors:\n{lines}\nMend the data, or set the check to warn."
+        )
+
+
+def find_duplicates(ids: np.ndarray, splits: np.ndarray, labels: Labels, origin: Origin) -> Iterator[Finding]:
+    """Finds examples of equal content: across splits (leakage), within a split, and with different labels.
+
+    Args:
+        ids: Content hashes, string (n,).
+        splits: int8 (n,) indices of `SPLITS`.
+        labels: Of all examples.
+        origin: Row to its name.
+    """
+    _, places = np.unique(ids, return_inverse=True)
+    order = np.argsort(places, kind="stable")
+    same = places[order][1:] == places[order][:-1]
+    first, second = order[:-1][same], order[1:][same]
+
+    def pairs(mask: np.ndarray) -> str:
+        return _examples((int(a), int(b)) for a, b in zip(first[mask][:3], second[mask][:3], strict=True))
+
+    def _examples(some: Iterable[tuple[int, int]]) -> str:
+        return ", ".join(f"{origin(a)} = {origin(b)}" for a, b in some)
+
+    across = splits[first] != splits[second]
+    if across.any():
+        leaked = _in_several(places, splits)
+        yield Finding("leakage", leaked, f"{leaked:,} contents are in more than one split (such as {pairs(across)})")
+    if (~across).any():
+        count = int((~across).sum())
+        yield Finding(
+            "duplicates", count, f"{count:,} examples repeat another of their split (such as {pairs(~across)})"
+        )
+    differ = _differ(labels.values[first], labels.values[second])
+    if differ.any():
+        count = len(np.unique(places[first[differ]]))
+        text = f"{count:,} contents occur with different labels (such as {pairs(differ)})"
+        yield Finding("conflicting_labels", count, text)
+
+
+def _in_several(places: np.ndarray, splits: np.ndarray) -> int:
+    seen = np.unique(np.stack([places, splits.astype(places.dtype)]), axis=1)[0]
+    return int((np.unique(seen, return_counts=True)[1] > 1).sum())
+
+
+def _differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    differ = first != second
+    return np.asarray(differ.any(axis=1) if differ.ndim == 2 else differ)
+
+
+def find_near_duplicates(hashes: np.ndarray, ids: np.ndarray, splits: np.ndarray, origin: Origin) -> Iterator[Finding]:
+    """Finds images of different content in different splits whose perceptual hashes are nearly equal.
+
+    Args:
+        hashes: uint64 (n,) perceptual hashes.
+        ids: Content hashes, string (n,).
+        splits: int8 (n,) indices of `SPLITS`.
+        origin: Row to its name.
+    """
+    # One row stands for all that share hash and split, so that many equal images make no quadratic number of pairs.
+    keys = np.stack([hashes, splits.astype(np.uint64)], axis=1)
+    kept, rows = np.unique(keys, axis=0, return_index=True)
+    distinct, places = np.unique(kept[:, 0], return_inverse=True)
+    owners: dict[int, list[int]] = {}
+    for place, row in zip(places, rows, strict=True):
+        owners.setdefault(int(place), []).append(int(row))
+    near = [(int(a), int(b)) for a, b in near_pairs(distinct)] + [(place, place) for place in owners]
+    pairs = [
+        (a, b)
+        for left, right in near
+        for a in owners[left]
+        for b in owners[right]
+        if (a < b or left != right) and splits[a] != splits[b] and ids[a] != ids[b]
+    ]
+    if pairs:
+        shown = ", ".join(f"{_place(a, splits, origin)} ~ {_place(b, splits, origin)}" for a, b in pairs[:3])
+        yield Finding(
+            "near_duplicates", len(pairs), f"{len(pairs):,} pairs of images in two splits look alike ({shown})"
+        )
+
+
+def _place(row: int, splits: np.ndarray, origin: Origin) -> str:
+    return f"{origin(row)} in {SPLITS[splits[row]]}"
+
+
+def find_odd_columns(columns: Iterable[ColumnFacts]) -> Iterator[Finding]:
+    """Finds columns of a table, over its training rows, that are constant, twice there, identifiers, or have gaps."""
+    columns = list(columns)
+    odd = {
+        "constant_columns": [c.name for c in columns if c.distinct <= 1],
+        "duplicate_columns": list(_equal_columns(columns)),
+        "identifier_columns": [c.name for c in columns if c.identifier],
+        "missing_values": [f"{c.name} ({c.missing:,})" for c in columns if c.missing],
+    }
+    meaning = {
+        "constant_columns": "have one value only",
+        "duplicate_columns": "are equal",
+        "identifier_columns": "seem to name or number the rows: put them into `data.ignore`",
+        "missing_values": "have missing values",
+    }
+    for check, names in odd.items():
+        if names:
+            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+            yield Finding(check, len(names), f"columns {', '.join(names[:10])}{more} {meaning[check]}")
+
+
+def _equal_columns(columns: list[ColumnFacts]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for column in columns:
+        if column.distinct > 1:
+            first = seen.setdefault(column.digest, column.name)
+            if first != column.name:
+                yield f"{first} = {column.name}"
+
+
+def find_absent_classes(labels: Labels, splits: np.ndarray) -> Iterator[Finding]:
+    """Finds classes that are in train but not in validation or test."""
+    for index, name in enumerate(SPLITS[1:], 1):
+        counts = labels.per_class(splits == index)
+        absent = [labels.classes[i] for i in np.flatnonzero((counts == 0) & (labels.per_class(splits == 0) > 0))]
+        if absent:
+            shown = ", ".join(absent[:10]) + ("" if len(absent) <= 10 else ", …")
+            yield Finding("absent_classes", len(absent), f"{name} has no example of {len(absent)} classes: {shown}")
