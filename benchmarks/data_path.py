@@ -20,7 +20,8 @@ import numpy as np
 
 SHAPES = {"28×28 grey": (28, 28, 1), "64×64 RGB": (64, 64, 3)}
 OURS = "plumbline"
-WARM_UP = 3
+WARM_UP = 0.25
+"""Share of a turn before its clock starts."""
 
 Peers = dict[str, Iterator[Any]]
 Rates = dict[str, list[float]]
@@ -37,23 +38,22 @@ def main() -> None:
         args.rounds, args.examples = 2, 2_000
     turn_secs = 0.2 if args.quick else 1.0
     print(f"{args.examples} images, batches of {args.batch_size}, {args.rounds} rounds, {os.cpu_count()} cores")
-    for title, shape in SHAPES.items():
-        images = np.random.default_rng(0).integers(0, 256, (args.examples, *shape), dtype=np.uint8)
-        compare(title, images, args.batch_size, args.rounds, turn_secs)
-
-
-def compare(title: str, images: np.ndarray, batch_size: int, rounds: int, turn_secs: float) -> None:
-    """Measures and prints the three tables of one shape of image."""
+    images = {
+        title: np.random.default_rng(0).integers(0, 256, (args.examples, *shape), dtype=np.uint8)
+        for title, shape in SHAPES.items()
+    }
     # Worker processes are forked before TensorFlow starts its threads, which a fork would not carry over.
-    torch_plain, torch_augmented = torch_peers(images, batch_size)
-    with tempfile.TemporaryDirectory() as folder:
-        tables = {
-            f"{title}, without augmentation": plain(images, batch_size) | torch_plain,
-            f"{title}, flip + shift + rotate": augmented(images, batch_size) | torch_augmented,
-            f"{title}, from disk": on_disk(images, batch_size, Path(folder)),
-        }
-        for heading, peers in tables.items():
-            report(heading, measure(peers, batch_size, rounds, turn_secs))
+    torch = {title: torch_peers(batch, args.batch_size) for title, batch in images.items()}
+    for title, batch in images.items():
+        torch_plain, torch_augmented = torch[title]
+        with tempfile.TemporaryDirectory() as folder:
+            tables = {
+                "without augmentation": plain(batch, args.batch_size) | torch_plain,
+                "flip + shift + rotate": augmented(batch, args.batch_size) | torch_augmented,
+                "from disk": on_disk(batch, args.batch_size, Path(folder)),
+            }
+            for heading, peers in tables.items():
+                report(f"{title}, {heading}", measure(peers, args.batch_size, args.rounds, turn_secs))
 
 
 def measure(peers: Peers, batch_size: int, rounds: int, turn_secs: float) -> Rates:
@@ -61,14 +61,18 @@ def measure(peers: Peers, batch_size: int, rounds: int, turn_secs: float) -> Rat
     rates: Rates = {name: [] for name in peers}
     for _ in range(rounds):
         for name, batches in peers.items():
-            for _ in range(WARM_UP):  # batches prefetched while others had their turn do not count
-                next(batches)
-            count, start = 0, time.perf_counter()
-            while (elapsed := time.perf_counter() - start) < turn_secs:
-                next(batches)
-                count += 1
-            rates[name].append(count * batch_size / elapsed)
+            run_for(batches, WARM_UP * turn_secs)  # what was prefetched while others had their turn does not count
+            rates[name].append(run_for(batches, turn_secs) * batch_size)
     return rates
+
+
+def run_for(batches: Iterator[Any], secs: float) -> float:
+    """Batches a second over at least so many seconds."""
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < secs:
+        next(batches)
+        count += 1
+    return count / elapsed
 
 
 def report(heading: str, rates: Rates) -> None:
@@ -194,7 +198,7 @@ def orders(num_examples: int, batch_size: int) -> Iterator[np.ndarray]:
 def torch_peers(images: np.ndarray, batch_size: int) -> tuple[Peers, Peers]:
     """PyTorch's ways, without and with augmentation; none where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
-        print("torch is not installed: (c) is left out")
+        print("(c) is left out: torch is not installed")
         return {}, {}
     from benchmarks.torch_peers import peers
 

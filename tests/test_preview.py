@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.batches import Batches
+from pipeline.batches import Batches, read_prepared
 from pipeline.errors import UserError
 from pipeline.preview import _names, contact_sheet
 from pipeline.recipe.augment import AugmentConfig, Brightness, Flip
@@ -55,8 +55,16 @@ def test_sheet_shows_the_first_examples_of_the_first_epoch(tmp_path: Path, chann
 def test_sheet_shows_what_augmentation_makes_of_each_example(prepared: Path) -> None:
     brighter = (Brightness(type="brightness", fraction=0.3),)
     contact_sheet(prepared, brighter, seed=5, out=prepared / "sheet.png", rows=2, columns=4)
-    shown = cells(prepared / "sheet.png", 2, 4)
-    assert all(len(set(row)) == 4 for row in shown.tolist())
+    arrays, label = read_prepared(prepared / "train")
+    epochs = Batches(arrays, label, batch_size=12, seed=5, augment=brighter)
+    order = epochs.indices(0, 0)[:2]
+    expected = [arrays["image"][order, 0, 0, 0]]
+    for epoch in range(3):
+        inputs, _ = epochs.batch(epoch, 0)
+        place = np.argsort(epochs.indices(epoch, 0))[order]
+        expected.append(inputs["image"].numpy()[place, 0, 0, 0])
+    # PNG and colour map round twice.
+    np.testing.assert_allclose(cells(prepared / "sheet.png", 2, 4), np.stack(expected, axis=1), atol=2)
 
 
 def test_sheet_of_fewer_examples_than_rows_shows_them_all(prepared: Path) -> None:
