@@ -1,6 +1,5 @@
 """Networks written out in the recipe as a list of Keras layers."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from models.blocks import Blocks, keras_identifier, with_seeds
 from models.config import LayersConfig
 from models.errors import ModelError
 from models.features import Features, table_features
+from models.keras_api import keras_api
 from models.seeds import seed_for
 from models.spec import InputSpec
 
@@ -54,9 +54,9 @@ def build_layers(config: LayersConfig, features: Features, inputs: InputSpec, bl
 
 def _layer(given: dict[str, Any], seed: int, default_name: str) -> keras.Layer:
     kind, arguments = keras_identifier(given)
-    found: Any = getattr(keras.layers, kind, None)
-    if not inspect.isclass(found) or found is keras.layers.Lambda:
-        raise ValueError("it is no layer that can be saved and loaded again")
+    if kind not in keras_api()["layers"] or kind == "Lambda":
+        raise ValueError("it is no layer of Keras that can be saved and loaded again")
+    found = getattr(keras.layers, kind)
     built = {name: _argument(name, value, arguments["dtype"], seed) for name, value in arguments.items()}
     layer = found(**{"name": f"{default_name}_{kind.lower()}", **built})
     return found.from_config(with_seeds(layer.get_config(), seed))

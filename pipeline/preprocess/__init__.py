@@ -76,7 +76,7 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     _write_facts(facts, out / "artifacts" / "preprocess.json", journal)
     return StageResult(
         _fingerprint(arrays, fitted.prepare, normalize, signature),
-        f"{_shapes(signature)}, {section.normalize} normalisation; "
+        f"{_shapes(signature)}, normalised: {section.normalize}; "
         + ", ".join(f"{manifest.counts[name]} {name}" for name in names),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.collect.examples import Examples
 from pipeline.collect.manifest import SPLIT
 
 
@@ -27,12 +28,9 @@ class Split:
         Args:
             columns: Names of the columns wanted; all when none is given.
         """
-        with pa.memory_map(str(self.path)) as source:
-            reader = pa.ipc.open_file(source)
-            for i in range(reader.num_record_batches):
-                batch = reader.get_batch(i)
-                own = batch.filter(pc.equal(batch.column(SPLIT), self.name))
-                if columns:
-                    own = own.select(list(columns))
-                for start in range(0, own.num_rows, self.batch_size):
-                    yield own.slice(start, self.batch_size)
+        for stored in Examples(self.path).batches():
+            is_own = pc.equal(stored.column(SPLIT), self.name)
+            wanted = stored.select(list(columns)) if columns else stored
+            own = wanted.filter(is_own)
+            for start in range(0, own.num_rows, self.batch_size):
+                yield own.slice(start, self.batch_size)

@@ -6,6 +6,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+UNKNOWN = "\ufffe"
+"""A text that no table holds: Unicode reserves it as no character."""
+
 Registered = TypeVar("Registered")
 
 LUMA = (0.299, 0.587, 0.114)
@@ -122,11 +125,17 @@ class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, vocabularies: list[list[str]], **kwargs: Any):
         super().__init__(dtype="int32", **{k: v for k, v in kwargs.items() if k != "dtype"})
         self.vocabularies = vocabularies
-        # A NUL byte cannot be typed into a table: no category collides with the token of unknown ones.
+        # Keras takes no empty vocabulary, and its token for unknown words must not be a word: no category is UNKNOWN.
         self.lookups = [
-            keras.layers.StringLookup(vocabulary=words, mask_token="", oov_token="\0") for words in vocabularies
+            keras.layers.StringLookup(vocabulary=words or [2 * UNKNOWN], mask_token="", oov_token=UNKNOWN)
+            for words in vocabularies
         ]
         self.supports_jit = False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Builds the lookup of each column."""
+        for lookup in self.lookups:
+            lookup.build(input_shape[:1])
 
     def call(self, categories: tf.Tensor) -> tf.Tensor:
         """Looks a batch up, column by column."""
