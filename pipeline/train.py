@@ -133,7 +133,7 @@ def callbacks(
 
 
 def fingerprint(network: keras.Model) -> str:
-    """Hashes a network: its architecture and the bytes of its weights."""
+    """Hashes a network that is not compiled: its architecture and the bytes of its weights."""
     digest = hashlib.blake2b(network.to_json().encode(), digest_size=16)
     for weight in network.get_weights():
         digest.update(weight.tobytes())
@@ -191,7 +191,8 @@ def _early_stopping(section: EarlyStoppingConfig) -> keras.callbacks.EarlyStoppi
 def _write(network: keras.Model, history: History, out: Path, journal: Journal) -> StageResult:
     artifacts = out / "artifacts"
     artifacts.mkdir()
-    _without_optimizer(network).save(out / "network.keras")
+    kept = _without_optimizer(network)
+    kept.save(out / "network.keras")
     tree = {"epochs": history.epochs, "best_epoch": history.best_epoch}
     (out / "history.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
     lines: list[str] = []
@@ -211,7 +212,7 @@ def _write(network: keras.Model, history: History, out: Path, journal: Journal) 
         f"{num_parameters:,} parameters, {len(history.epochs)} epochs, "
         f"{history.examples_per_sec:,.0f} examples/s; kept epoch {history.best_epoch}: {shown}"
     )
-    return StageResult(fingerprint(network), summary)
+    return StageResult(fingerprint(kept), summary)
 
 
 def _without_optimizer(network: keras.Model) -> keras.Model:

@@ -1,5 +1,4 @@
-"""Small real runs that several tests look at, each made once a session; a test module asks for them by
-`pytest_plugins = ["tests.small_runs"]`."""
+"""Small real runs that several tests look at; `conftest.py` makes each once a session."""
 
 import io
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -21,8 +19,12 @@ from pipeline.journal import Journal
 from pipeline.preprocess import preprocess
 from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.recipe.preprocess import PreprocessConfig
+from pipeline.recipe.register import RegisterConfig
 from pipeline.recipe.train import TrainConfig
+from pipeline.register import ModelRegistry, register
+from pipeline.registry import Registry
 from pipeline.serving.signature import Column
+from pipeline.tracking import Store, open_store
 from pipeline.train import train
 
 SIZES = {"train": 300, "validation": 60, "test": 120}
@@ -195,27 +197,70 @@ def run_stages(folder: Path, write: Callable[[Path], Path], network: ModelConfig
     return Stages(examples, prepared, trained, evaluated)
 
 
-@pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+def run_digits(folder: Path) -> Stages:
     network = model(type="cnn", filters=[8], units=16, batch_norm=True, dropout=0.1)
     section = train_section(epochs=6, optimizer={"learning_rate": 0.01}, early_stopping={"monitor": "val_accuracy"})
-    return run_stages(tmp_path_factory.mktemp("digits"), write_digits, network, section)
+    return run_stages(folder, write_digits, network, section)
 
 
-@pytest.fixture(scope="session")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+def run_cells(folder: Path) -> Stages:
     section = train_section(epochs=4, optimizer={"learning_rate": 0.01})
-    return run_stages(tmp_path_factory.mktemp("cells"), write_cells, model(type="mlp", units=[16]), section)
+    return run_stages(folder, write_cells, model(type="mlp", units=[16]), section)
 
 
-@pytest.fixture(scope="session")
-def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+def run_diabetes(folder: Path) -> Stages:
     section = train_section(epochs=4, optimizer={"learning_rate": 0.01})
-    return run_stages(tmp_path_factory.mktemp("diabetes"), write_diabetes, model(type="mlp", units=[16]), section)
+    return run_stages(folder, write_diabetes, model(type="mlp", units=[16]), section)
 
 
-@pytest.fixture(scope="session")
-def topics(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+def run_topics(folder: Path) -> Stages:
     section = train_section(epochs=4, optimizer={"learning_rate": 0.05})
     network = model(type="text", embedding_dim=8, units=0)
-    return run_stages(tmp_path_factory.mktemp("topics"), write_topics, network, section)
+    return run_stages(folder, write_topics, network, section)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A store with the models of some runs."""
+
+    store: Store
+    stages: dict[str, Stages]
+    folders: dict[str, Path]
+    """What register wrote, by registered name."""
+
+
+def new_registry(store: Store) -> Registry:
+    """A registry for a new run in the store."""
+    experiment = store.client.get_experiment_by_name("tests")
+    experiment_id = (
+        experiment.experiment_id
+        if experiment
+        else store.client.create_experiment("tests", artifact_location=str(store.artifacts))
+    )
+    return Registry(store, store.client.create_run(experiment_id).info.run_id)
+
+
+def register_small(stages: Stages, out: Path, registry: ModelRegistry, name: str, **section: Any) -> Path:
+    """Runs the stage register."""
+    out.mkdir(parents=True)
+    register(
+        RegisterConfig.model_validate(section),
+        name=name,
+        prepared=stages.prepared,
+        trained=stages.trained,
+        evaluated=stages.evaluated,
+        out=out,
+        journal=Journal(out / "journal.jsonl"),
+        registry=registry,
+    )
+    return out
+
+
+def register_all(folder: Path, **stages: Stages) -> Registered:
+    """Registers runs in a store of their own, by their names."""
+    store = open_store("sqlite:///mlflow.db", folder)
+    folders = {
+        name: register_small(of, folder / name, new_registry(store), name, gate={"accuracy": 0.5})
+        for name, of in stages.items()
+    }
+    return Registered(store, stages, folders)

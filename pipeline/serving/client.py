@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-
 REFUSED = 2
 """Exit code of the process when the model refused its input."""
 
