@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import UserError
 from pipeline.runs import open_existing
-from pipeline.tracking import Store
+from pipeline.tracking import Store, read_runs
 
 START_SECS = 60.0
 """A server that does not answer within this time is taken for broken."""
@@ -44,8 +44,20 @@ def serve_ui(uri: str | None = None, *, host: str = "127.0.0.1", port: int = 500
         print(f"This store is an MLflow server with a UI of its own: {store.uri}")
         return
     with contextlib.suppress(KeyboardInterrupt), ui_server(store, host=host, port=port) as (address, server):
-        print(f"MLflow UI on {store.uri}: {address} (Ctrl-C ends it)", flush=True)
+        print(f"MLflow UI on {store.uri}: {address}{runs_page(store)} (Ctrl-C ends it)", flush=True)
         server.wait()
+
+
+def runs_page(store: Store) -> str:
+    """Path of the page with the runs of the experiment that ran last.
+
+    The page is named in full because MLflow's front page leads to its tools for language models first.
+    """
+    newest = next(read_runs(store), None)
+    if newest is None:
+        return "/#/experiments"
+    experiment = store.client.get_experiment_by_name(newest.experiment)
+    return f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
 
 
 @contextlib.contextmanager

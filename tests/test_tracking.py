@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import Run as MlflowRun
 
 from pipeline.cache import Entry, Ingredients
-from pipeline.collect.manifest import Manifest
+from pipeline.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tracking import TrackingConfig
@@ -250,7 +250,7 @@ def test_killed_process_is_reaped_at_the_next_start_and_a_living_one_is_not(tmp_
     assert parent.info.status == nested.info.status == "KILLED"
     (loss,) = reaping.store.client.get_metric_history(ids[0], "loss")
     assert parent.info.end_time == loss.timestamp
-    assert "is gone" in parent.data.tags["plumbline.error"]
+    assert "the process is gone" in parent.data.tags["plumbline.error"]
     assert open_tracking(tmp_path).reaped == []
 
 

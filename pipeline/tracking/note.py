@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.collect.manifest import Manifest
+from pipeline.manifest import Manifest
 
 FIGURES_NAMED = 4
 """Pictures and reports that the note points to."""

@@ -8,17 +8,17 @@ from mlflow.entities import Run
 
 from pipeline.tracking.store import all_pages
 
-HOST, PROCESS, ERROR = "plumbline.host", "plumbline.process", "plumbline.error"
-"""Tags: the machine of a run's process; `<pid> <its start time in seconds>`; one line on why the run did not finish."""
+PROCESS, ERROR = "plumbline.process", "plumbline.error"
+"""Tags: `<host> <pid> <start time in seconds>` of a run's process; one line on why the run did not finish."""
 
 CLOCK_SECS = 2.0
 """How far two readings of one process's start time may differ: the kernel's boot time moves with the clock."""
 
 
 def process_tags() -> dict[str, str]:
-    """Tags by which a later process can tell whether this one still lives."""
+    """The tag by which a later process can tell whether this one still lives."""
     process = psutil.Process()
-    return {HOST: socket.gethostname(), PROCESS: f"{process.pid} {process.create_time():.2f}"}
+    return {PROCESS: f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"}
 
 
 def reap(client: MlflowClient) -> list[str]:
@@ -31,17 +31,17 @@ def reap(client: MlflowClient) -> list[str]:
     """
     experiments = all_pages(lambda token: client.search_experiments(page_token=token))
     ids = [experiment.experiment_id for experiment in experiments]
-    where = f"attributes.status = 'RUNNING' AND tags.`{HOST}` = '{socket.gethostname()}'"
+    where = f"attributes.status = 'RUNNING' AND tags.`{PROCESS}` LIKE '{socket.gethostname()} %'"
     running = list(all_pages(lambda token: client.search_runs(ids, where, page_token=token)))
     dead = [run for run in running if not _lives(run.data.tags[PROCESS])]
     for run in dead:
-        client.set_tag(run.info.run_id, ERROR, f"process {run.data.tags[PROCESS].split()[0]} is gone: killed")
+        client.set_tag(run.info.run_id, ERROR, f"killed: the process is gone ({run.data.tags[PROCESS]})")
         client.set_terminated(run.info.run_id, "KILLED", end_time=_last_sign(client, run))
     return [run.info.run_id for run in dead]
 
 
 def _lives(process: str) -> bool:
-    pid, started = process.split()
+    _, pid, started = process.split()
     try:
         return abs(psutil.Process(int(pid)).create_time() - float(started)) < CLOCK_SECS
     except psutil.NoSuchProcess:

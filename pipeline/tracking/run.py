@@ -21,7 +21,7 @@ from mlflow.utils import mlflow_tags
 from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 from pipeline.cache import Entry, Ingredients
-from pipeline.collect.manifest import Manifest
+from pipeline.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.journal import StageResult, read_journal
 from pipeline.recipe.tracking import TrackingConfig
