@@ -29,7 +29,7 @@ OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel"
 
 @dataclass(frozen=True)
 class Blocks:
-    """Layers with the knobs of one model applied; each method takes and returns a symbolic tensor."""
+    """Layers with the knobs of one model applied; most methods take and return a symbolic tensor."""
 
     knobs: Knobs
     """What the recipe says."""
@@ -60,20 +60,18 @@ class Blocks:
         seed = seed_for(self.seed, "dropout", name)
         return keras.layers.Dropout(self.knobs.dropout, seed=seed, name=name, dtype=self.policy)(x)
 
-    def embedding(self, tokens: keras.KerasTensor, size: int, dim: int, *, mask: bool) -> keras.KerasTensor:
-        """Embedding of token indices below `size`: int32 `(batch, length)` to `(batch, length, dim)`.
+    def embedding(self, size: int, dim: int, *, mask: bool) -> keras.layers.Embedding:
+        """Layer that embeds token indices: int32 `(batch, length)` to `(batch, length, dim)`.
 
         Args:
-            tokens: Indices; 0 is padding.
-            size: Number of indices.
+            size: Number of indices; 0 is padding.
             dim: Size of an embedding.
             mask: Whether later layers ignore padding.
         """
         initializer = seeded_initializer("random_uniform", seed_for(self.seed, "embeddings"))
-        layer = keras.layers.Embedding(
+        return keras.layers.Embedding(
             size, dim, embeddings_initializer=initializer, mask_zero=mask, name="embedding", dtype=self.policy
         )
-        return layer(tokens)
 
     def output(self, x: keras.KerasTensor, spec: OutputSpec, activation: str = "auto") -> keras.KerasTensor:
         """Output layer, in float32 whatever the policy: `(batch, n)` to `(batch, num_outputs)`.

@@ -52,5 +52,11 @@ def mean_embedding(
     tokens: keras.KerasTensor, inputs: InputSpec, blocks: Blocks, *, embedding_dim: int
 ) -> keras.KerasTensor:
     """Mean of the embeddings of a text's tokens, padding excluded: `(batch, embedding_dim)`."""
-    embedded = blocks.embedding(tokens, inputs.vocabulary_size, embedding_dim, mask=True)
-    return keras.layers.GlobalAveragePooling1D(name="mean_over_tokens", dtype=blocks.policy)(embedded)
+    layers = [
+        keras.Input(tokens.shape[1:], dtype="int32", name="mean_embedding_tokens"),
+        blocks.embedding(inputs.vocabulary_size, embedding_dim, mask=True),
+        keras.layers.GlobalAveragePooling1D(name="mean_over_tokens", dtype=blocks.policy),
+    ]
+    # Keras names the op of the mask by a global counter; a Sequential keeps that name out of the network's config, so
+    # that equal networks have equal configs.
+    return keras.Sequential(layers, name="mean_embedding")(tokens)

@@ -57,6 +57,9 @@ def _layer(given: dict[str, Any], seed: int, default_name: str) -> keras.Layer:
     if kind not in keras_api()["layers"] or kind == "Lambda":
         raise ValueError("it is no layer of Keras that can be saved and loaded again")
     found = getattr(keras.layers, kind)
+    if kind == "Bidirectional" and isinstance(arguments.get("layer"), dict):
+        # Keras would copy the seeds of the forward layer, and both directions would start alike.
+        arguments.setdefault("backward_layer", {**arguments["layer"], "go_backwards": True})
     built = {name: _argument(name, value, arguments["dtype"], seed) for name, value in arguments.items()}
     layer = found(**{"name": f"{default_name}_{kind.lower()}", **built})
     return found.from_config(with_seeds(layer.get_config(), seed))

@@ -38,7 +38,7 @@ def _pooling(config: TextConfig, tokens: keras.KerasTensor, inputs: InputSpec, b
 
 
 def _conv1d(config: TextConfig, tokens: keras.KerasTensor, inputs: InputSpec, blocks: Blocks) -> keras.KerasTensor:
-    x = blocks.embedding(tokens, inputs.vocabulary_size, config.embedding_dim, mask=False)
+    x = blocks.embedding(inputs.vocabulary_size, config.embedding_dim, mask=False)(tokens)
     for i, filters in enumerate(config.filters, start=1):
         x = blocks.conv(x, filters, config.kernel_size, f"conv_{i}")
     return keras.layers.GlobalMaxPooling1D(name="max_over_tokens", dtype=blocks.policy)(x)

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.collect.examples import ExampleWriter
-from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.examples import ExampleWriter
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.journal import Journal, StageResult
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig

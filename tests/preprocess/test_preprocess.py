@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ from pipeline.preprocess import preprocess
 from pipeline.preprocess.split import Split
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving.signature import Column
+from tests.encoded import encoded
 from tests.preprocess.conftest import Collect
 
 AGE = Column("age", "number")
@@ -25,8 +27,19 @@ def examples(collect: Collect) -> Path:
     return collect("table", {"age": [1.0, 2.0, 4.0]}, {"age": [3.0]}, [AGE])
 
 
-def test_equal_examples_and_section_give_the_same_fingerprint(examples: Path, tmp_path: Path) -> None:
-    assert run(examples, tmp_path / "a") == run(examples, tmp_path / "b")
+@pytest.mark.parametrize(
+    ("kind", "train", "columns"),
+    [
+        ("table", {"age": [1.0, None, 4.0], "city": ["Oslo", "Rome", None]}, [AGE, Column("city", "category")]),
+        ("text", {"text": ["one", "two words", "three"]}, []),
+        ("image", {"image": [encoded(np.full((3, 3), 7, np.uint8))]}, []),
+    ],
+)
+def test_equal_examples_and_section_give_the_same_fingerprint(
+    collect: Collect, tmp_path: Path, kind: str, train: dict[str, Any], columns: list[Column]
+) -> None:
+    folder = collect(kind, train, train, columns)
+    assert run(folder, tmp_path / "a") == run(folder, tmp_path / "b")
 
 
 def test_another_section_gives_another_fingerprint(examples: Path, tmp_path: Path) -> None:
