@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipeline.errors import UserError
 from pipeline.runs import open_existing
@@ -43,7 +43,8 @@ def serve_ui(uri: str | None = None, *, host: str = "127.0.0.1", port: int = 500
     if store.uri.startswith(("http:", "https:")):
         print(f"This store is an MLflow server with a UI of its own: {store.uri}")
         return
-    with contextlib.suppress(KeyboardInterrupt), ui_server(store, host=host, port=port) as (address, server):
+    serving = mlflow_server(_store_arguments(store), host=host, port=port)
+    with contextlib.suppress(KeyboardInterrupt), serving as (address, server):
         print(f"MLflow UI on {store.uri}: {address}{runs_page(store)} (Ctrl-C ends it)", flush=True)
         server.wait()
 
@@ -61,10 +62,15 @@ def runs_page(store: Store) -> str:
 
 
 @contextlib.contextmanager
-def ui_server(
-    store: Store, *, host: str = "127.0.0.1", port: int = 5000
+def mlflow_server(
+    arguments: Sequence[str], *, host: str = "127.0.0.1", port: int = 5000
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Starts an MLflow server on a store and ends it, with all its processes, after the block.
+    """Starts an MLflow server and ends it, with all its processes, after the block.
+
+    Args:
+        arguments: Of `mlflow server`: where runs and artifacts are.
+        host: Interface to listen on.
+        port: Port to listen on, or the next free one.
 
     Yields:
         The address once it answers, and the process.
@@ -73,7 +79,9 @@ def ui_server(
         UserError: If it does not start.
     """
     port = _free_port(host, port)
-    server = subprocess.Popen(_command(store, host, port), env=os.environ | QUIET, start_new_session=True)
+    listen = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    command = [sys.executable, "-m", "mlflow", "server", *arguments, *listen]
+    server = subprocess.Popen(command, env=os.environ | QUIET, start_new_session=True)
     try:
         _wait_until_up(server, host, port)
         yield f"http://{host}:{port}", server
@@ -81,20 +89,9 @@ def ui_server(
         _stop(server)
 
 
-def _command(store: Store, host: str, port: int) -> list[str]:
+def _store_arguments(store: Store) -> list[str]:
     artifacts = ["--default-artifact-root", store.artifacts.as_uri()] if store.artifacts else []
-    where = [
-        "--backend-store-uri",
-        store.uri,
-        "--registry-store-uri",
-        store.uri,
-        *artifacts,
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
-    return [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    return ["--backend-store-uri", store.uri, "--registry-store-uri", store.uri, *artifacts]
 
 
 def _free_port(host: str, first: int) -> int:

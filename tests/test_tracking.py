@@ -14,13 +14,14 @@ import pytest
 from mlflow.entities import Run as MlflowRun
 
 from pipeline.cache import Entry, Ingredients
-from pipeline.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import Manifest
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking import Run, Tracking, open_store, read_runs
 from pipeline.tracking.entities import clipped, entity_key
 from pipeline.tracking.note import RunFacts, StageFacts, compose_note, registered_as
+from pipeline.ui import mlflow_server
 
 QUIET = TrackingConfig(system_metrics=False)
 TRAIN = Ingredients({"train.epochs": 3}, {"preprocess": "f00d"}, {"pipeline.train": "c0de"}, {"keras": "3"})
@@ -196,19 +197,23 @@ def test_password_in_a_uri_is_not_recorded(recorded: Recorded) -> None:
     assert clipped("uri: https://me:secret@host/path", 100) == "uri: https://***@host/path"
 
 
-def test_exception_makes_the_run_failed_and_is_named(recorded: Recorded, tmp_path: Path) -> None:
-    with (
-        pytest.raises(RuntimeError, match="the loss is not finite"),
-        start(recorded.tracking) as run,
-        run.stage("train", folder=tmp_path, reason="r", ingredients=TRAIN) as stage,
-    ):
-        Journal(tmp_path / "journal.jsonl", (stage.listener,)).log_metrics({"loss": 7.0}, step=0)
+def fail(tracking: Tracking, folder: Path, ids: list[str]) -> None:
+    """Records an epoch, then fails; appends the ids of the run and of its stage."""
+    with start(tracking) as run, run.stage("train", folder=folder, reason="r", ingredients=TRAIN) as stage:
+        ids += [run.id, stage.id]
+        Journal(folder / "journal.jsonl", (stage.listener,)).log_metrics({"loss": 7.0}, step=0)
         raise RuntimeError("the loss is not finite\nand more")
-    for run_id in (run.id, stage.id):
+
+
+def test_exception_makes_the_run_failed_and_is_named(recorded: Recorded, tmp_path: Path) -> None:
+    ids: list[str] = []
+    with pytest.raises(RuntimeError, match="the loss is not finite"):
+        fail(recorded.tracking, tmp_path, ids)
+    for run_id in ids:
         found = recorded.tracking.store.client.get_run(run_id)
         assert found.info.status == "FAILED"
         assert found.data.tags["plumbline.error"] == "RuntimeError: the loss is not finite"
-    parent = recorded.tracking.store.client.get_run(run.id)
+    parent = recorded.tracking.store.client.get_run(ids[0])
     assert parent.data.metrics == {"loss": 7.0}
     assert "then stopped: RuntimeError: the loss is not finite" in parent.data.tags["mlflow.note.content"]
 
@@ -254,10 +259,18 @@ def test_killed_process_is_reaped_at_the_next_start_and_a_living_one_is_not(tmp_
     assert open_tracking(tmp_path).reaped == []
 
 
+FIRST_USER = """
+import sys
+from pathlib import Path
+from tests.test_tracking import open_tracking
+
+open_tracking(Path(sys.argv[1]))
+"""
+
+
 def test_two_first_users_of_a_store_do_not_meet(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from tests.test_tracking import open_tracking; open_tracking(Path(sys.argv[1]))"
     users = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", FIRST_USER, str(tmp_path)], stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     errors = [user.communicate()[1] for user in users]
@@ -303,23 +316,21 @@ def test_system_metrics_are_the_nested_runs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A real MLflow server that keeps artifacts itself, and its process."""
-    from pipeline.ui import _free_port, _stop, _wait_until_up
-
-    port = _free_port("127.0.0.1", 5600)
+    """Address and process of a real MLflow server that keeps artifacts itself."""
     where = [
         "--backend-store-uri",
         f"sqlite:///{tmp_path}/server.db",
         "--artifacts-destination",
         str(tmp_path / "kept"),
     ]
-    command = [sys.executable, "-m", "mlflow", "server", *where, "--port", str(port), "--workers", "1"]
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    try:
-        _wait_until_up(process, "127.0.0.1", port)
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        _stop(process)
+    with mlflow_server(where) as running:
+        yield running
+
+
+def kill_server_during_a_run(process: "subprocess.Popen[bytes]", tracking: Tracking) -> None:
+    with start(tracking):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_server_takes_runs_and_its_loss_is_not_silent(
@@ -338,9 +349,8 @@ def test_server_takes_runs_and_its_loss_is_not_silent(
     assert artifacts(tracking, run.id, "train") == {"train/curves.png"}
     assert list((tmp_path / "kept").rglob("curves.png"))
 
-    with pytest.raises(UserError, match="does not take the run's records any more"), start(tracking):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with pytest.raises(UserError, match="does not take the run's records any more"):
+        kill_server_during_a_run(process, tracking)
 
 
 def test_note_tells_in_five_lines_what_was_done_and_how_it_went() -> None:

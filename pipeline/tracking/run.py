@@ -21,9 +21,9 @@ from mlflow.utils import mlflow_tags
 from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 from pipeline.cache import Entry, Ingredients
-from pipeline.manifest import Manifest
 from pipeline.errors import UserError
 from pipeline.journal import StageResult, read_journal
+from pipeline.manifest import Manifest
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking import entities
 from pipeline.tracking.note import RunFacts, StageFacts, compose_note, compose_stage_note
