@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.batches import read_prepared
-from pipeline.collect.manifest import ID, LABEL
+from pipeline.manifest import ID, LABEL
 from pipeline.journal import Journal, StageResult
 from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import EvaluateConfig, improvement, resolve

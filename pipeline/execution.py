@@ -3,16 +3,20 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import Cache, Entry, Ingredients
 from pipeline.errors import UserError
 from pipeline.journal import Journal, Listener, read_journal
-from pipeline.recipe.errors import nearest
+from pipeline.manifest import Manifest
+from pipeline.quiet import quiet_imports
+from pipeline.recipe.checks import Known, check
+from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.stages import NAMES, STAGES, Stage
+from pipeline.stages import NAMES, STAGES, Stage, Work
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -163,8 +167,8 @@ class _Walk:
         self.cache.remember(self.recipe.name, stage.name, outcome.entry)
         self.fingerprints[stage.name] = outcome.entry.result.fingerprint
         self.outcomes.append(outcome)
-        if self.run and stage.name == "collect":
-            self._log_data(self.run)
+        if stage.name == "collect":
+            self._know_data()
 
     def result(self) -> RunResult:
         """What the stages gave, from their journals."""
@@ -195,7 +199,10 @@ class _Walk:
         ):
             journal = Journal(writing.folder / "journal.jsonl", (tracked.listener, self.listener))
             folders = {outcome.name: outcome.entry.folder for outcome in self.outcomes}
-            writing.result = tracked.result = stage.call(self.recipe, folders, writing.folder, journal)
+            work = Work(self.recipe, folders, writing.folder, journal, run)
+            with quiet_imports():
+                import_module(stage.module)
+            writing.result = tracked.result = stage.call(work)
         assert writing.entry is not None
         self._tell(stage, "ran", reason, summary=writing.entry.result.summary, seconds=writing.entry.seconds)
         return writing.entry
@@ -215,14 +222,18 @@ class _Walk:
         )
         for outcome in self.outcomes:
             self.run.replay(outcome.name, outcome.entry)
-            if outcome.name == "collect":
-                self._log_data(self.run)
+        if self.outcomes:
+            self._know_data()
         return self.run
 
-    def _log_data(self, run: "Run") -> None:
-        from pipeline.manifest import Manifest
-
-        run.log_data(self.recipe.data.type, Manifest.load(self.outcomes[0].entry.folder / "manifest.json"))
+    def _know_data(self) -> None:
+        """Checks the recipe again, now that kind and task are certain; tells the tracked run of the data."""
+        manifest = Manifest.load(self.outcomes[0].entry.folder / "manifest.json")
+        problems = check(self.recipe, Known(manifest.kind, manifest.task))
+        if problems:
+            raise RecipeError(problems, {"": f"{self.recipe.name} (its data is known now)"})
+        if self.run:
+            self.run.log_data(self.recipe.data.type, manifest)
 
     def _tell(self, stage: Stage, status: str, reason: str, **more: object) -> None:
         self.listener({"kind": "stage", "name": stage.name, "status": status, "reason": reason, **more})

@@ -7,9 +7,9 @@ import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.registry import fetched, find_model
+from pipeline.runs import open_existing
 from pipeline.serving.client import InputRefusedError, ask
 from pipeline.serving.signature import Signature
-from pipeline.tracking import open_store
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -22,14 +22,14 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 """File suffix to how its raw examples are read."""
 
 
-def predict(model: str, path: Path, *, tracking_uri: str) -> pd.DataFrame:
+def predict(model: str, path: Path, *, tracking_uri: str | None = None) -> pd.DataFrame:
     """Lets a registered model answer raw examples, in a process of its own with the code that travels with it.
 
     Args:
         model: `models:/name@alias`, `models:/name/version`, a registered name (its champion, else its latest version),
             or the id of a run.
         path: An image, .csv, .parquet, .jsonl or .txt (a line a text) file, or a folder of images.
-        tracking_uri: MLflow store that has the model.
+        tracking_uri: MLflow store that has the model; by default that of the working directory.
 
     Returns:
         The answers (`serving/answers.py`), a row an example; the index names the image file, or counts rows.
@@ -39,7 +39,7 @@ def predict(model: str, path: Path, *, tracking_uri: str) -> pd.DataFrame:
         ServedModelError: If the model cannot be loaded.
     """
     examples = read_examples(path)
-    store = open_store(tracking_uri, Path.cwd(), create=False)
+    store = open_existing(tracking_uri)
     with fetched(store, find_model(store, model)) as folder:
         signature = Signature.load(folder / "artifacts" / "signature.json")
         try:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.collect.manifest import ID, LABEL
+from pipeline.manifest import ID, LABEL
 from pipeline.errors import UserError
 from pipeline.gate import TEST_FINGERPRINT, Decision, Version, decide
 from pipeline.journal import Journal, StageResult
@@ -102,6 +102,8 @@ def register(
     )
     if decision.champion:
         registry.promote(version)
+    alias = {"registered.alias": "champion"} if decision.champion else {}
+    journal.set_tags({"registered.name": version.name, "registered.version": version.version, **alias})
     journal.say(f"{version.name} version {version.version}: {decision}")
     return _write(version, decision, out)
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType, Array
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from pipeline.errors import UserError
 from pipeline.gate import Version
@@ -63,15 +66,18 @@ class Registry:
             example: A few raw examples.
         """
         packages = Path(__file__).parent.parent
-        mlflow.pyfunc.save_model(
-            folder,
-            python_model=str(packages / "pipeline" / "serving" / "pyfunc.py"),
-            artifacts={"model": str(model), "signature": str(signature)},
-            code_paths=[str(packages / "pipeline"), str(packages / "models")],
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
-            signature=mlflow_signature(Signature.load(signature)),
-            input_example=example,
-        )
+        with warnings.catch_warnings():
+            # mlflow warns of its own type hints, of its own calls of pandas, and of hints that our signature replaces.
+            warnings.simplefilter("ignore")
+            mlflow.pyfunc.save_model(
+                folder,
+                python_model=str(packages / "pipeline" / "serving" / "pyfunc.py"),
+                artifacts={"model": str(model), "signature": str(signature)},
+                code_paths=[str(packages / "pipeline"), str(packages / "models")],
+                pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+                signature=mlflow_signature(Signature.load(signature)),
+                input_example=example,
+            )
         for bytecode in list(folder.rglob("__pycache__")):
             shutil.rmtree(bytecode)
 
@@ -103,7 +109,13 @@ class Registry:
             description=description,
             model_id=logged.model_id,
         )
-        return Version(name, str(created.version), dict(tags))
+        self._link(logged.model_id, name, str(created.version))
+        return Version(name, str(created.version), tags)
+
+    def _link(self, model_id: str, name: str, version: str) -> None:
+        """Writes on the logged model what the UI shows on the run's page: as which version it is registered."""
+        versions = json.dumps([{"name": name, "version": version}])
+        self._client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: versions})
 
     def champion(self, name: str) -> Version | None:
         """Returns the version that the alias `champion` points to; None if there is none."""
@@ -118,6 +130,11 @@ class Registry:
     def promote(self, version: Version) -> None:
         """Lets the alias `champion` point to a version."""
         self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+
+def has_version(store: Store, name: str, version: str) -> bool:
+    """Says whether a version of a registered model is still there."""
+    return any(str(found.version) == version for found in store.client.search_model_versions(f"name = '{name}'"))
 
 
 def find_model(store: Store, model: str) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline import figures
-from pipeline.collect.manifest import ID, LABEL
+from pipeline.manifest import ID, LABEL
 from pipeline.metrics import Predicted, calibration
 from pipeline.serving.signature import Signature
 

@@ -1,18 +1,32 @@
 """The stages in order, what each depends on, and how each is called: the only place that joins them."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import Entry, Ingredients, code_hashes, library_versions
+from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tree import Recipe, flatten
 
-Folders = Mapping[str, Path]
-"""Earlier stage to the folder that it wrote."""
+if TYPE_CHECKING:
+    from pipeline.tracking import Run
 
-Call = Callable[[Recipe, Folders, Path, Journal], StageResult]
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage is handed when it runs."""
+
+    recipe: Recipe
+    folders: Mapping[str, Path]
+    """Earlier stage to the folder that it wrote."""
+    out: Path
+    """Folder to write into."""
+    journal: Journal
+    run: "Run"
+    """The tracked run; its store has the registry."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +36,8 @@ class Stage:
     name: str
     module: str
     """Package or module whose code, with all it imports, is an ingredient of the result."""
-    call: Call
-    """Hands the stage its section and the folders it reads."""
+    call: Callable[[Work], StageResult]
+    """Hands the stage its section of the recipe and the folders it reads."""
     reads: Callable[[Recipe], dict[str, Any]]
     """The part of the recipe that the result depends on."""
     needs: tuple[str, ...] = ()
@@ -58,21 +72,22 @@ def _part(recipe: Recipe, *sections: str, without: Mapping[str, set[str]] | None
     }
 
 
-def _collect(recipe: Recipe, _: Folders, out: Path, journal: Journal) -> StageResult:
+def _collect(work: Work) -> StageResult:
     from pipeline.collect import collect
 
-    return collect(recipe.data, out=out, journal=journal)
+    return collect(work.recipe.data, out=work.out, journal=work.journal)
 
 
-def _preprocess(recipe: Recipe, folders: Folders, out: Path, journal: Journal) -> StageResult:
+def _preprocess(work: Work) -> StageResult:
     from pipeline.preprocess import preprocess
 
-    return preprocess(recipe.preprocess, examples=folders["collect"], out=out, journal=journal)
+    return preprocess(work.recipe.preprocess, examples=work.folders["collect"], out=work.out, journal=work.journal)
 
 
-def _train(recipe: Recipe, folders: Folders, out: Path, journal: Journal) -> StageResult:
+def _train(work: Work) -> StageResult:
     from pipeline.train import train
 
+    recipe = work.recipe
     return train(
         recipe.train,
         model=recipe.model,
@@ -80,36 +95,53 @@ def _train(recipe: Recipe, folders: Folders, out: Path, journal: Journal) -> Sta
         batch_size=recipe.data.batch_size,
         memory=recipe.data.memory,
         seed=recipe.seed,
-        prepared=folders["preprocess"],
-        out=out,
-        journal=journal,
+        prepared=work.folders["preprocess"],
+        out=work.out,
+        journal=work.journal,
     )
 
 
-def _evaluate(recipe: Recipe, folders: Folders, out: Path, journal: Journal) -> StageResult:
+def _evaluate(work: Work) -> StageResult:
     from pipeline.evaluate import evaluate
 
     return evaluate(
-        recipe.evaluate,
-        sealed=folders["collect"] / "sealed",
-        prepared=folders["preprocess"],
-        trained=folders["train"],
-        out=out,
-        journal=journal,
+        work.recipe.evaluate,
+        sealed=work.folders["collect"] / "sealed",
+        prepared=work.folders["preprocess"],
+        trained=work.folders["train"],
+        out=work.out,
+        journal=work.journal,
     )
 
 
-def _register(recipe: Recipe, folders: Folders, out: Path, journal: Journal) -> StageResult:
+def _register(work: Work) -> StageResult:
     from pipeline.register import register
+    from pipeline.registry import Registry
 
     return register(
-        recipe.register_,
-        prepared=folders["preprocess"],
-        trained=folders["train"],
-        evaluated=folders["evaluate"],
-        out=out,
-        journal=journal,
+        work.recipe.register_,
+        name=work.recipe.name,
+        prepared=work.folders["preprocess"],
+        trained=work.folders["train"],
+        evaluated=work.folders["evaluate"],
+        out=work.out,
+        journal=work.journal,
+        registry=Registry(work.run.tracking.store, work.run.id),
     )
+
+
+def _unregistered(recipe: Recipe, entry: Entry) -> str | None:
+    """A version can be deleted, or its store, while the cache still knows that it was registered."""
+    from pipeline.registry import has_version
+    from pipeline.tracking import open_store
+
+    registered = json.loads((entry.folder / "registration.json").read_text(encoding="utf-8"))
+    name, version = registered["name"], registered["version"]
+    try:
+        store = open_store(recipe.tracking.uri, Path.cwd(), create=False)
+    except UserError:
+        return f"the registry that had {name} version {version} does not answer"
+    return None if has_version(store, name, version) else f"{name} version {version} is no longer in the registry"
 
 
 STAGES = (
@@ -155,6 +187,7 @@ STAGES = (
         reads=lambda r: {**_part(r, "register"), "tracking": {"uri": r.tracking.uri}},
         needs=("preprocess", "train", "evaluate"),
         libraries=("mlflow", "keras", "tensorflow"),
+        outdated=_unregistered,
     ),
 )
 

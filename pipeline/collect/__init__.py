@@ -19,19 +19,19 @@ from pipeline.collect.checks import (
     grade,
     refuse,
 )
-from pipeline.collect.examples import Examples, ExampleWriter
 from pipeline.collect.facts import ImageFacts, column_facts, label_balance, text_facts
 from pipeline.collect.fingerprint import existing, source_fingerprint
 from pipeline.collect.identity import content_ids
 from pipeline.collect.images import look
 from pipeline.collect.labels import Labels, infer_labels
-from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.collect.report import DataReport, write_report
 from pipeline.collect.source import KEY, ORIGIN, Rejects, Source
 from pipeline.collect.sources import open_source
 from pipeline.collect.splits import SPLITS, TEST, assign_splits
 from pipeline.errors import UserError
+from pipeline.examples import Examples, ExampleWriter
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.progress import progress
 from pipeline.recipe.data import DataConfig, FolderConfig, IdxConfig
 

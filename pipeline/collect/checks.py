@@ -96,30 +96,20 @@ def _differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(hashes: np.ndarray, ids: np.ndarray, splits: np.ndarray, origin: Origin) -> Iterator[Finding]:
-    """Finds images of different content in different splits whose perceptual hashes are nearly equal.
+    """Finds images of different content in different splits that look alike.
 
     Args:
-        hashes: uint64 (n,) perceptual hashes.
+        hashes: uint64 (n, 2), perceptual hashes.
         ids: Content hashes, string (n,).
         splits: int8 (n,) indices of `SPLITS`.
         origin: Row to its name.
     """
-    # One row stands for all that share hash and split, so that many equal images make no quadratic number of pairs.
-    keys = np.stack([hashes, splits.astype(np.uint64)], axis=1)
-    kept, rows = np.unique(keys, axis=0, return_index=True)
-    distinct, places = np.unique(kept[:, 0], return_inverse=True)
-    owners: dict[int, list[int]] = {}
-    for place, row in zip(places, rows, strict=True):
-        owners.setdefault(int(place), []).append(int(row))
-    near = [(int(a), int(b)) for a, b in near_pairs(distinct)] + [(place, place) for place in owners]
-    pairs = [
-        (a, b)
-        for left, right in near
-        for a in owners[left]
-        for b in owners[right]
-        if (a < b or left != right) and splits[a] != splits[b] and ids[a] != ids[b]
-    ]
-    if pairs:
+    # One row stands for all that share hashes and split, so that many equal images make no quadratic number of pairs.
+    keys = np.column_stack([hashes, splits.astype(np.uint64)])
+    _, rows = np.unique(keys, axis=0, return_index=True)
+    near = rows[near_pairs(hashes[rows], splits[rows])]
+    pairs = near[ids[near[:, 0]] != ids[near[:, 1]]]
+    if len(pairs):
         shown = ", ".join(f"{_place(a, splits, origin)} ~ {_place(b, splits, origin)}" for a, b in pairs[:3])
         yield Finding(
             "near_duplicates", len(pairs), f"{len(pairs):,} pairs of images in two splits look alike ({shown})"

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.collect.examples import Examples
 from pipeline.collect.images import Look
 from pipeline.collect.labels import Labels
-from pipeline.collect.manifest import SPLIT
 from pipeline.collect.splits import SPLITS
+from pipeline.examples import Examples
+from pipeline.manifest import SPLIT
 from pipeline.serving.signature import Column
 
 MIN_IDENTIFIERS = 20
@@ -98,13 +98,13 @@ class ImageFacts:
 
     sizes: Counter[str] = field(default_factory=Counter)
     num_colour: int = 0
-    hashes: list[int] = field(default_factory=list)
+    hashes: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, image: Look) -> None:
         """Counts one image."""
         self.sizes[f"{image.height}×{image.width}"] += 1
         self.num_colour += image.colour
-        self.hashes.append(image.hash)
+        self.hashes.append(image.hashes)
 
     def table(self) -> dict[str, Any]:
         """For the report: the ten most frequent sizes (height × width in pixels), and grey and colour."""

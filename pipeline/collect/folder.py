@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipeline.collect.manifest import LABEL
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, Rejects, Source, split_named
 from pipeline.errors import UserError
+from pipeline.manifest import LABEL
 from pipeline.recipe.data import FolderConfig
 
 SUFFIXES = (".png", ".jpg", ".jpeg")

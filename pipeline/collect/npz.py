@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.collect.images import encode_png
-from pipeline.collect.manifest import LABEL
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATCH, Source, split_named
 from pipeline.errors import UserError
+from pipeline.manifest import LABEL
 from pipeline.recipe.data import NpzConfig
 from pipeline.serving.signature import Column
 

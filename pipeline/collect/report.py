@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.collect.checks import Finding
-from pipeline.collect.examples import Examples
 from pipeline.collect.facts import ColumnFacts
-from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.examples import Examples
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 
 NUM_IMAGES, NUM_ROWS = 24, 8
 """Samples shown; of the training split alone."""

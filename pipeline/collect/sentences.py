@@ -26,7 +26,10 @@ _ALIASES = {
 }
 
 _SKIPPED_FOLDERS = {"tests", "test", "testing", "_vendor", "vendored", "externals"}
-_NOT_PROSE = re.compile(r"\s*(>>>|\.\.\s|\.\.\. |@|:[\w ]+:|\||\+[-=]|[-=~^*#`_]{3,}|[\w.*, ]+ ?: [\w{(`\[]|!)")
+_TEST_FILE = re.compile(r"test_.*|.*_test\.py|conftest\.py")
+_NOT_PROSE = re.compile(
+    r"\s*(>>>|\.\.\s|\.\.\. |@|:[\w ]+:|\||\+[-=]|[-=~^*#`_]{3,}|[\w.*, ]+ ?: [\w{(`\[]|!|[\w ]+:$)"
+)
 _FENCE = re.compile(r"\s*```")
 _ROLE = re.compile(r":[\w:.+-]+:`~?([^`<]+?)(?:\s*<[^`>]*>)?`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`_{0,2}|\[([^\]]+)\]\([^)]*\)")
@@ -83,7 +86,10 @@ def package_folder(package: str) -> Path:
 def package_files(folder: Path) -> list[Path]:
     """The package's own Python files, sorted; tests and vendored code excluded."""
     return sorted(
-        file for file in folder.rglob("*.py") if not _SKIPPED_FOLDERS.intersection(file.relative_to(folder).parts[:-1])
+        file
+        for file in folder.rglob("*.py")
+        if not _SKIPPED_FOLDERS.intersection(file.relative_to(folder).parts[:-1])
+        and not _TEST_FILE.fullmatch(file.name)
     )
 
 
@@ -108,11 +114,25 @@ def _docstrings(code: bytes) -> Iterator[str]:
             tree = ast.parse(code)
         except (SyntaxError, ValueError):
             return  # A template or a file for another Python: packages ship some.
-    for node in ast.walk(tree):
+    for node in _blocks(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = ast.get_docstring(node)
             if docstring:
                 yield docstring
+
+
+def _blocks(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and all statements in it; expressions, most of a tree, hold no docstring."""
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += (
+            child
+            for name in ("body", "orelse", "handlers", "finalbody")
+            for child in getattr(node, name, ())
+            if isinstance(child, ast.stmt | ast.excepthandler)
+        )
 
 
 def to_sentences(docstring: str) -> list[str]:

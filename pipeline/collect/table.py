@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from pipeline.collect.columns import ColumnType, TypeVotes, convert, type_of_arrow
 from pipeline.collect.delimited import Delimited
-from pipeline.collect.manifest import ID, LABEL, SPLIT
 from pipeline.collect.source import KEY, ORIGIN, ROWS_PER_BATCH, Rejects, Source
 from pipeline.errors import UserError
+from pipeline.manifest import ID, LABEL, SPLIT
 from pipeline.recipe.data import CsvConfig, ParquetConfig, TableSection
 from pipeline.recipe.errors import nearest
 from pipeline.serving.signature import Column

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from pipeline.collect.columns import TypeVotes, convert
 from pipeline.collect.delimited import Delimited, not_utf8
-from pipeline.collect.manifest import LABEL
 from pipeline.collect.source import KEY, ORIGIN, ROWS_PER_BATCH, Rejects, Source
 from pipeline.collect.table import label_names, multi_hot, require_columns
 from pipeline.errors import UserError
+from pipeline.manifest import LABEL
 from pipeline.recipe.data import TextFileConfig
 
 Rows = Iterator[dict[str, Any]]

@@ -12,10 +12,10 @@ import pyarrow as pa
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipeline.collect.manifest import LABEL
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATCH, Source
 from pipeline.collect.tfds_folder import find_prepared, parse_name
 from pipeline.errors import UserError
+from pipeline.manifest import LABEL
 from pipeline.recipe.data import Kind, TfdsConfig
 from pipeline.serving.signature import Column
 

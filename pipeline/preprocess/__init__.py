@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.collect.manifest import Manifest
+from pipeline.manifest import Manifest
 from pipeline.journal import Journal, StageResult
 from pipeline.preprocess import image, table, text
 from pipeline.preprocess.normalize import fit_normalize

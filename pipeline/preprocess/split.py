@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.collect.examples import Examples
-from pipeline.collect.manifest import SPLIT
+from pipeline.examples import Examples
+from pipeline.manifest import SPLIT
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from pipeline.collect.manifest import ID, LABEL
+from pipeline.manifest import ID, LABEL
 from pipeline.preprocess.split import Split
 from pipeline.serving.raw import Array, raw_tensors
 from pipeline.serving.signature import Signature
@@ -37,7 +37,7 @@ def write_split(
     for batch in split.batches():
         prepared = call({name: tf.constant(raw) for name, raw in raw_tensors(batch, signature).items()})
         rows = {name: tensor.numpy() for name, tensor in prepared.items()}
-        rows |= {"label": _labels(batch.column(LABEL)), "id": np.asarray(batch.column(ID).to_pylist())}
+        rows |= {"label": labels(batch.column(LABEL)), "id": np.asarray(batch.column(ID).to_pylist())}
         for name, values in rows.items():
             if name not in arrays:
                 shape = (count, *values.shape[1:])
@@ -49,8 +49,8 @@ def write_split(
     return arrays
 
 
-def _labels(column: pa.Array) -> Array:
-    """int32 `(n,)`, float32 `(n,)`, or of lists float32 `(n, labels)`."""
+def labels(column: pa.Array) -> Array:
+    """Reads labels: int32 `(n,)` classes, float32 `(n,)` values, or float32 `(n, labels)` of lists."""
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
         return np.asarray(column.to_pylist(), dtype="float32")
     labels: Array = column.to_numpy(zero_copy_only=False)

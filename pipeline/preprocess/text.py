@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.errors import UserError
 from pipeline.preprocess.fitted import Fitted
 from pipeline.preprocess.split import Split
 from pipeline.recipe.preprocess import PreprocessConfig
@@ -36,6 +37,9 @@ def fit(section: PreprocessConfig, signature: Signature, train: Split) -> Fitted
         section: Resolved for texts.
         signature: Of the collected data.
         train: Training split.
+
+    Raises:
+        UserError: If the training texts hold no token.
     """
     counting = _vectorization(section)
     for batch in train.batches("text"):
@@ -43,6 +47,11 @@ def fit(section: PreprocessConfig, signature: Signature, train: Split) -> Fitted
     # Sorted by frequency, ties by name: Keras's finalize_state breaks them so.
     counting.finalize_state()
     vocabulary = counting.get_vocabulary(include_special_tokens=False)
+    if not vocabulary:
+        raise UserError(
+            f"preprocess.standardize: expected tokens in the training texts. Received: none after "
+            f"{section.standardize}; use `none`, or look at the texts in the data report"
+        )
     lengths = np.concatenate(
         [
             np.count_nonzero(counting(tf.constant(raw_tensors(b, signature)["text"])), axis=1)

@@ -1,6 +1,7 @@
 """Combinations that cannot work, found before anything runs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from models.config import LayersConfig
@@ -8,27 +9,12 @@ from models.keras_api import arguments, keras_api
 from pipeline.recipe import augment, preprocess
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
-from pipeline.recipe.evaluate import METRICS
+from pipeline.recipe.evaluate import DEFAULTS, METRICS
+from pipeline.recipe.train import LOSSES, monitors
 from pipeline.recipe.tree import Recipe
 
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 """Output activation of each task."""
-
-LOSSES = {
-    "binary": ("binary_crossentropy",),
-    "multiclass": ("sparse_categorical_crossentropy",),
-    "multilabel": ("binary_crossentropy",),
-    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
-}
-"""Losses of each task; the first is the default."""
-
-TRAINING_METRICS = {
-    "binary": ("accuracy",),
-    "multiclass": ("accuracy",),
-    "multilabel": ("accuracy",),
-    "regression": ("mae",),
-}
-"""Metrics that Keras computes in each epoch."""
 
 MODEL_KINDS = {"cnn": "image", "text": "text"}
 """Kind of data of model families that take one kind only."""
@@ -37,13 +23,31 @@ SPLITS_OF_THEIR_OWN = ("folder", "tfds", "idx", "npz")
 """Sources that may come with splits (`split.by: source`)."""
 
 
-def check(recipe: Recipe) -> list[Problem]:
-    """Finds every impossible combination in a recipe whose keys are valid one by one."""
+@dataclass(frozen=True)
+class Known:
+    """What is known of the data: from the recipe at first, for certain once it is collected."""
+
+    kind: str | None
+    """image, table or text; None before the source is read."""
+    task: str | None
+    """binary, multiclass, multilabel or regression; None before the labels are read."""
+
+
+def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
+    """Finds every impossible combination in a recipe whose keys are valid one by one.
+
+    Args:
+        recipe: The recipe.
+        known: What is known of the data; by default what the recipe says.
+    """
+    source = recipe.data.type
+    declared = TASKS.get(source, recipe.data.task)
+    known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
     checks = (_names, _split, _kinds, _task, _metrics, _schedule, _columns)
-    return [problem for find in checks for problem in find(recipe)]
+    return [problem for find in checks for problem in find(recipe, known)]
 
 
-def _names(recipe: Recipe) -> Iterator[Problem]:
+def _names(recipe: Recipe, _: Known) -> Iterator[Problem]:
     """Names and arguments that Keras must know."""
     optimizer = recipe.train.optimizer
     given = {"learning_rate", *(optimizer.model_extra or {})}
@@ -101,7 +105,7 @@ def _name(group: str, key: str, name: Any) -> Iterator[Problem]:
         yield Problem(key, f"expected the Keras name of {article} {group[:-1]}. Received: {name!r}{guess}")
 
 
-def _split(recipe: Recipe) -> Iterator[Problem]:
+def _split(recipe: Recipe, _: Known) -> Iterator[Problem]:
     split, source = recipe.data.split, recipe.data.type
     if split.validation + split.test >= 1:
         yield Problem(
@@ -124,79 +128,77 @@ def _split(recipe: Recipe) -> Iterator[Problem]:
         )
 
 
-def _kinds(recipe: Recipe) -> Iterator[Problem]:
+def _kinds(recipe: Recipe, known: Known) -> Iterator[Problem]:
     """Sections that must fit the kind of data."""
-    kind = KINDS.get(recipe.data.type)
-    needed = MODEL_KINDS.get(recipe.model.type)
-    if kind and needed and kind != needed:
-        yield Problem(
-            "model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {recipe.data.type}` is {kind}"
-        )
+    kind, source = known.kind, recipe.data.type
+    if kind is None:
+        return
+    needed = MODEL_KINDS.get(recipe.model.type, kind)
+    if kind != needed:
+        yield Problem("model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {source}` is {kind}")
     for i, transform in enumerate(recipe.augment):
-        if kind and augment.KINDS[transform.type] != kind:
+        changes = augment.KINDS[transform.type]
+        if kind != changes:
             yield Problem(
                 f"augment.{i}.type",
-                f"`{transform.type}` changes {augment.KINDS[transform.type]} data; "
-                f"`data.type: {recipe.data.type}` is {kind}",
+                f"`{transform.type}` changes {changes} data; `data.type: {source}` is {kind}",
             )
-    if kind:
-        try:
-            preprocess.resolve(recipe.preprocess, kind)
-        except ValueError as error:
-            key, _, message = str(error).partition(": ")
-            yield Problem(key, message)
+    try:
+        preprocess.resolve(recipe.preprocess, kind)
+    except ValueError as error:
+        key, _, message = str(error).partition(": ")
+        yield Problem(key, message)
 
 
-def _task(recipe: Recipe) -> Iterator[Problem]:
+def _task(recipe: Recipe, known: Known) -> Iterator[Problem]:
     """Task, output activation and loss belong together."""
-    own, given = TASKS.get(recipe.data.type), recipe.data.task
-    if own and given not in ("auto", own):
-        yield Problem("data.task", f"`data.type: {recipe.data.type}` is a {own} task. Received: {given!r}")
-    task = own or given
+    task, given = known.task, recipe.data.task
+    if given not in ("auto", task):
+        yield Problem("data.task", f"`data.type: {recipe.data.type}` is a {task} task. Received: {given!r}")
     loss, activation = recipe.train.loss, recipe.model.output_activation
-    if task != "auto":
-        if loss != "auto" and loss not in LOSSES[task]:
-            yield Problem(
-                "train.loss", f"expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {loss!r}"
-            )
+    if task:
+        if loss not in ("auto", *LOSSES[task]):
+            expected = ", ".join(("auto", *LOSSES[task]))
+            yield Problem("train.loss", f"expected one of {expected} for a {task} task. Received: {loss!r}")
         if activation not in ("auto", ACTIVATIONS[task]):
             yield Problem(
                 "model.output_activation",
                 f"expected auto or {ACTIVATIONS[task]} for a {task} task. Received: {activation!r}",
             )
     elif loss != "auto" and activation != "auto":
-        fitting = {ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses}
+        fitting = sorted({ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses})
         if activation not in fitting:
             yield Problem(
                 "model.output_activation",
-                f"expected {' or '.join(sorted(fitting))} with train.loss {loss}. Received: {activation!r}",
+                f"expected {' or '.join(fitting)} with train.loss {loss}. Received: {activation!r}",
             )
 
 
-def _metrics(recipe: Recipe) -> Iterator[Problem]:
-    """Metrics exist and the task has them."""
-    task = TASKS.get(recipe.data.type, recipe.data.task)
-    asked = [(f"evaluate.metrics.{i}", name) for i, name in enumerate(recipe.evaluate.metrics or ())]
-    asked += [(f"register.gate.{name}", name) for name in recipe.register_.gate]
+def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    """Metrics exist, the task has them, and what a gate or a watcher needs is computed."""
+    task, named, gate = known.task, recipe.evaluate.metrics, recipe.register_.gate
+    asked = [(f"evaluate.metrics.{i}", name) for i, name in enumerate(named or ())]
+    asked += [(f"register.gate.{name}", name) for name in gate]
+    computed = named or (DEFAULTS[task] if task else METRICS)
     for key, name in asked:
         if name not in METRICS:
             yield Problem(key, f"expected a metric: {', '.join(METRICS)}. Received: {name!r}{nearest(name, METRICS)}")
-        elif task != "auto" and task not in METRICS[name]:
+        elif task and task not in METRICS[name]:
             having = ", ".join(metric for metric, tasks in METRICS.items() if task in tasks)
             yield Problem(key, f"a {task} task has no `{name}`. It has: {having}")
+        elif name not in computed and set(computed) <= set(METRICS):
+            yield Problem(key, f"not among evaluate.metrics ({', '.join(computed)}); add it there")
     stopping = recipe.train.early_stopping
-    if stopping is None:
-        return
-    trained = TRAINING_METRICS[task] if task != "auto" else ("accuracy", "mae")
-    known = [prefix + name for name in ("loss", *trained) for prefix in ("val_", "")]
-    if stopping.monitor not in known:
+    trained = monitors(task) if task else dict.fromkeys(name for t in LOSSES for name in monitors(t))
+    if stopping and stopping.monitor not in trained:
+        guess = nearest(stopping.monitor, trained)
         yield Problem(
             "train.early_stopping.monitor",
-            f"expected one of {', '.join(known)}. Received: {stopping.monitor!r}{nearest(stopping.monitor, known)}",
+            f"expected one of {', '.join(trained)}. Received: {stopping.monitor!r}{guess}",
         )
 
 
-def _schedule(recipe: Recipe) -> Iterator[Problem]:
+def _schedule(recipe: Recipe, _: Known) -> Iterator[Problem]:
     warmup, epochs = recipe.train.schedule.warmup_epochs, recipe.train.epochs
     if warmup >= epochs:
         yield Problem(
@@ -204,7 +206,7 @@ def _schedule(recipe: Recipe) -> Iterator[Problem]:
         )
 
 
-def _columns(recipe: Recipe) -> Iterator[Problem]:
+def _columns(recipe: Recipe, _: Known) -> Iterator[Problem]:
     """Columns of a table named twice over."""
     data = recipe.data
     if data.type not in ("csv", "parquet"):

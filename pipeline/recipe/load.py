@@ -12,7 +12,7 @@ from pipeline.recipe.checks import check
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, RecipeError, nearest
 from pipeline.recipe.evaluate import DEFAULTS
-from pipeline.recipe.schema import expected, fields_of, section_at, sections_of, tag_of
+from pipeline.recipe.schema import expected, fields_of, section_at, tag_of
 from pipeline.recipe.source import Source, read_source
 from pipeline.recipe.tree import Recipe
 

@@ -12,8 +12,8 @@ import pytest
 from models import build
 from models.config import MlpConfig
 from models.spec import InputSpec, OutputSpec
-from pipeline.collect.examples import ExampleWriter
-from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.examples import ExampleWriter
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.journal import Journal
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig
