@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.manifest import Manifest
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import Manifest
 from pipeline.preprocess import image, table, text
 from pipeline.preprocess.normalize import fit_normalize
 from pipeline.preprocess.split import Split

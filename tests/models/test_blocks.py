@@ -46,6 +46,11 @@ def test_layers_of_one_model_drop_differently() -> None:
     assert (masks[0] != masks[1]).any()
 
 
+def test_layers_of_equal_shape_start_differently() -> None:
+    model = network({"type": "mlp", "units": [5, 5, 5]}, TABLE)
+    assert (model.get_layer("dense_2").kernel.numpy() != model.get_layer("dense_3").kernel.numpy()).all()
+
+
 @pytest.mark.parametrize(
     ("activation", "expected"),
     [

@@ -157,10 +157,3 @@ def test_half_precision_inside_gives_float32_outputs(case: str) -> None:
     output = model(batch(inputs))
     assert output.dtype == "float32"
     np.testing.assert_allclose(output, network(section, inputs)(batch(inputs)), atol=0.02)
-
-
-@every_case
-def test_no_two_kernels_start_alike(case: str) -> None:
-    section, inputs = CASES[case]
-    firsts = [w.numpy().ravel()[0] for w in network(section, inputs).trainable_weights if "kernel" in w.path]
-    assert len(set(firsts)) == len(firsts)

@@ -8,7 +8,7 @@ from models.config import Knobs
 from models.errors import ModelError
 from models.features import table_features
 from models.spec import OutputSpec
-from tests.models.test_contract import IMAGE, TABLE, TEXT, config, network, normalize
+from tests.models.test_contract import CASES, IMAGE, TABLE, TEXT, config, network, normalize
 
 
 def test_each_category_becomes_its_own_column() -> None:
@@ -56,6 +56,16 @@ def test_layers_take_the_arguments_given() -> None:
     assert isinstance(model.get_layer("layer_1_dense").kernel_constraint, keras.constraints.NonNeg)
     penalty = 0.5 * np.abs(model.get_layer("layer_2_dense").kernel.numpy()).sum()
     assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-5)
+
+
+def test_both_directions_of_a_recurrent_layer_start_differently() -> None:
+    section = CASES["layers-recurrent"][0]
+    first = {w.path: w.numpy() for w in network(section, TEXT).trainable_weights}
+    forward, backward = [
+        [v for k, v in first.items() if f"/{d}_" in k and "kernel" in k] for d in ("forward", "backward")
+    ]
+    assert len(forward) == len(backward) == 2
+    assert all((a != b).all() for a, b in zip(forward, backward, strict=True))
 
 
 def test_the_last_layer_can_be_the_output() -> None:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.examples import ExampleWriter
-from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving.signature import Column

@@ -8,6 +8,7 @@ import pytest
 from pipeline.journal import Journal
 from pipeline.preprocess import preprocess
 from pipeline.preprocess.split import Split
+from pipeline.preprocess.store import labels
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving.signature import Column
 from tests.encoded import encoded
@@ -57,3 +58,16 @@ def test_prepared_arrays_can_be_memory_mapped(examples: Path, tmp_path: Path) ->
     run(examples, tmp_path / "a")
     mapped = np.load(tmp_path / "a/train/numbers.npy", mmap_mode="r")
     assert mapped[:, 0].tolist() == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype", "shape"),
+    [
+        (pa.array([0, 2], pa.int32()), "int32", (2,)),
+        (pa.array([0.5, 2.5], pa.float32()), "float32", (2,)),
+        (pa.array([[0, 1, 1], [1, 0, 0]], pa.list_(pa.float32())), "float32", (2, 3)),
+    ],
+)
+def test_labels_of_every_task_become_arrays(stored: pa.Array, dtype: str, shape: tuple[int, ...]) -> None:
+    array = labels(stored)
+    assert (array.dtype, array.shape, array.tolist()) == (np.dtype(dtype), shape, stored.to_pylist())

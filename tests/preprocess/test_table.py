@@ -85,6 +85,13 @@ def test_normalisation_is_fitted_on_the_training_split(prepare: Prepare, method:
     np.testing.assert_allclose(normalize({"numbers": numbers})["numbers"][:, 0], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e25])
+def test_columns_in_any_unit_are_standardised(prepare: Prepare, unit: float) -> None:
+    out, _ = prepare("table", table([unit, 3 * unit]), table([5 * unit]), [AGE])
+    prepared = {"numbers": np.load(out / "train/numbers.npy")}
+    np.testing.assert_allclose(load_model(out / "normalize.keras")(prepared)["numbers"], [[-1], [1]], rtol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["standard", "unit"])
 def test_indicators_and_constant_columns_are_not_scaled(prepare: Prepare, method: str) -> None:
     train = table([5, 5, None, 5], cities=["a", "b", "a", "b"])

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
 from tests.preprocess.conftest import Prepare
@@ -58,6 +59,11 @@ def test_texts_that_differ_by_what_is_cleaned_are_equal(prepare: Prepare, sectio
     np.testing.assert_array_equal(first, second)
     assert first.min() != 1
     assert (first != other).any()
+
+
+def test_texts_without_any_token_are_refused(prepare: Prepare) -> None:
+    with pytest.raises(UserError, match=r"expected tokens in the training texts. Received: none after lower_and"):
+        prepare("text", {"text": ["...", "!"]}, {"text": ["word"]})
 
 
 def test_ngrams_join_words(prepare: Prepare) -> None:
