@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.batches import read_prepared
-from pipeline.manifest import ID, LABEL
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import ID, LABEL
 from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import EvaluateConfig, improvement, resolve
 from pipeline.report import write_report

@@ -39,7 +39,7 @@ class Predicted:
         """Whether an example is of each class: 0/1 (num_examples, num_classes)."""
         if self.task == "multilabel":
             return self.labels.astype(np.int32)
-        return (self.labels[:, None] == np.arange(self.probabilities.shape[1])).astype(np.int32)
+        return np.asarray(self.labels[:, None] == np.arange(self.probabilities.shape[1]), np.int32)
 
     @property
     def ranked_classes(self) -> list[int]:

@@ -1,5 +1,6 @@
 """`plumbline predict`: a registered model answers a file, or a folder of images."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False),
+    ".jsonl": lambda path: pd.DataFrame(map(json.loads, path.read_text(encoding="utf-8").splitlines())),
     ".txt": lambda path: pd.DataFrame({"text": path.read_text(encoding="utf-8").splitlines()}),
     **dict.fromkeys(IMAGES, lambda path: _images([path])),
 }

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.manifest import ID, LABEL
 from pipeline.errors import UserError
 from pipeline.gate import TEST_FINGERPRINT, Decision, Version, decide
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import ID, LABEL
 from pipeline.recipe.register import RegisterConfig
 from pipeline.serving.answers import answers
 from pipeline.serving.client import ask

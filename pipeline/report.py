@@ -117,4 +117,5 @@ def _mistakes_table(mistakes: list[Mistake], examples: pa.Table) -> pd.DataFrame
         "prediction": [mistake.prediction for mistake in mistakes],
         "confidence or distance": [mistake.size for mistake in mistakes],
     }
-    return pd.concat([pd.DataFrame(columns), features], axis=1)
+    table: pd.DataFrame = pd.concat([pd.DataFrame(columns), features], axis=1)
+    return table

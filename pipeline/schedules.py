@@ -1,13 +1,13 @@
 """Learning-rate schedules: from the recipe's epochs to Keras schedules over optimiser steps."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from pipeline.recipe.train import Cosine, Exponential, ScheduleConfig, Step
 
-Rate = float | keras.optimizers.schedules.LearningRateSchedule
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 @keras.saving.register_keras_serializable(package="plumbline")

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 from models.config import ModelConfig
-from pipeline.collect.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.evaluate import evaluate
 from pipeline.journal import Journal
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.preprocess import preprocess
 from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.recipe.preprocess import PreprocessConfig

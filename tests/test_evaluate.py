@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline.collect.manifest import LABEL
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.journal import Journal, read_journal
+from pipeline.manifest import LABEL
 from pipeline.metrics import Predicted
 from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.report import per_class, worst_mistakes
@@ -107,9 +107,6 @@ def test_the_worst_mistake_is_the_wrong_answer_given_with_most_confidence() -> N
     found = worst_mistakes(Predicted("multiclass", np.array([0, 0, 0]), outputs), ["cat", "dog"])
     assert [mistake.row for mistake in found] == [2, 1]
     assert (found[0].label, found[0].prediction) == ("cat", "dog")
-        (2, "cat", "dog"),
-        (1, "cat", "dog"),
-    ]
 
 
 def test_the_farthest_value_is_the_worst() -> None:

@@ -38,7 +38,10 @@ def test_the_version_tells_its_metrics_its_run_and_its_gate(registered: Register
     assert "is at least 0.5; there was no champion before" in version.tags["gate"]
     assert "measured on 120 test examples" in version.description
     run = registered.store.client.get_run(version.run_id)
-    assert [output.model_id for output in run.outputs.model_outputs] == [version.model_id]
+    (output,) = run.outputs.model_outputs
+    logged = registered.store.client.get_logged_model(output.model_id)
+    assert logged.artifact_location == version.source
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "digits", "version": "1"}]
 
 
 def test_the_package_names_exact_versions_and_brings_its_code(registered: Registered) -> None:
@@ -50,9 +53,8 @@ def test_the_package_names_exact_versions_and_brings_its_code(registered: Regist
     assert not list(served.rglob("__pycache__"))
 
 
-def test_a_model_that_answers_otherwise_is_not_registered(
-    digits: Stages, registered: Registered, tmp_path: Path
-) -> None:
+def test_a_model_that_answers_otherwise_is_not_registered(registered: Registered, tmp_path: Path) -> None:
+    digits = registered.stages["digits"]
     evaluated = tmp_path / "evaluated"
     shutil.copytree(digits.evaluated, evaluated)
     outputs = np.load(evaluated / "check_outputs.npy")
@@ -64,9 +66,8 @@ def test_a_model_that_answers_otherwise_is_not_registered(
     assert not registered.store.client.search_model_versions("name = 'changed'")
 
 
-def test_a_gate_on_a_metric_that_was_not_computed_is_refused(
-    digits: Stages, registered: Registered, tmp_path: Path
-) -> None:
+def test_a_gate_on_a_metric_that_was_not_computed_is_refused(registered: Registered, tmp_path: Path) -> None:
+    digits = registered.stages["digits"]
     with pytest.raises(UserError, match=r"register.gate.brier: expected a metric of evaluate.metrics: accuracy"):
         register_small(digits, tmp_path / "out", new_registry(registered.store), "digits", gate={"brier": 0.1})
 
@@ -97,22 +98,18 @@ def test_champion_stays_and_the_reason_is_said(gate: dict[str, float], present: 
     assert any(reason in said for said in decision.reasons)
 
 
-def test_a_worse_model_becomes_a_version_but_not_champion(
-    digits: Stages, registered: Registered, tmp_path: Path
-) -> None:
-    name = "guarded"
-    first = new_registry(registered.store)
-    register_small(digits, tmp_path / "first", first, name)
+def test_a_worse_model_becomes_a_version_but_not_champion(registered: Registered, tmp_path: Path) -> None:
+    digits = registered.stages["digits"]
     evaluated = tmp_path / "evaluated"
     shutil.copytree(digits.evaluated, evaluated)
     metrics = json.loads((evaluated / "metrics.json").read_text())
     metrics["test"]["accuracy"] -= 0.1
     (evaluated / "metrics.json").write_text(json.dumps(metrics))
     worse = Stages(digits.examples, digits.prepared, digits.trained, evaluated)
-    folder = register_small(worse, tmp_path / "second", new_registry(registered.store), name)
+    folder = register_small(worse, tmp_path / "out", new_registry(registered.store), "digits")
     registration = json.loads((folder / "registration.json").read_text())
     assert (registration["version"], registration["champion"]) == ("2", False)
-    assert registered.store.client.get_model_version_by_alias(name, CHAMPION).version == 1
+    assert registered.store.client.get_model_version_by_alias("digits", CHAMPION).version == 1
 
 
 def test_raw_input_has_mlflow_types(cells: Stages, digits: Stages) -> None:

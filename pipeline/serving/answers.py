@@ -26,7 +26,7 @@ def predictions(outputs: np.ndarray, task: str) -> np.ndarray:
         regression: the values, float32 (num_examples,) or (num_examples, num_values).
     """
     if task == "multiclass":
-        return np.argmax(outputs, axis=1).astype(np.int32)
+        return np.asarray(outputs.argmax(axis=1), np.int32)
     if task == "regression":
         return outputs.squeeze(1) if outputs.shape[1] == 1 else outputs
     predicted = (outputs > THRESHOLD).astype(np.int32)
