@@ -20,7 +20,9 @@ with tfds.core.registered.skip_registration():
 
         def _info(self) -> tfds.core.DatasetInfo:
             data = load_breast_cancer()
-            columns = {_column(name): np.float64 for name in data.feature_names}
+            # As bytes, because TFDS keeps a plain float64 as float32.
+            number = tfds.features.Tensor(shape=(), dtype=np.float64, encoding=tfds.features.Encoding.BYTES)
+            columns = {_column(name): number for name in data.feature_names}
             label = tfds.features.ClassLabel(names=[str(name) for name in data.target_names])
             return self.dataset_info_from_configs(
                 features=tfds.features.FeaturesDict({**columns, "diagnosis": label}),

@@ -58,36 +58,34 @@ def find_duplicates(ids: np.ndarray, splits: np.ndarray, labels: Labels, origin:
         labels: Of all examples.
         origin: Row to its name.
     """
-    _, places = np.unique(ids, return_inverse=True)
-    order = np.argsort(places, kind="stable")
-    same = places[order][1:] == places[order][:-1]
-    first, second = order[:-1][same], order[1:][same]
-
-    def pairs(mask: np.ndarray) -> str:
-        return _examples((int(a), int(b)) for a, b in zip(first[mask][:3], second[mask][:3], strict=True))
-
-    def _examples(some: Iterable[tuple[int, int]]) -> str:
-        return ", ".join(f"{origin(a)} = {origin(b)}" for a, b in some)
-
-    across = splits[first] != splits[second]
+    first, later = _repeats(ids)
+    across = splits[first] != splits[later]
     if across.any():
-        leaked = _in_several(places, splits)
-        yield Finding("leakage", leaked, f"{leaked:,} contents are in more than one split (such as {pairs(across)})")
-    if (~across).any():
-        count = int((~across).sum())
-        yield Finding(
-            "duplicates", count, f"{count:,} examples repeat another of their split (such as {pairs(~across)})"
-        )
-    differ = _differ(labels.values[first], labels.values[second])
+        count = len(np.unique(ids[later[across]]))
+        shown = _equal(first[across], later[across], origin)
+        yield Finding("leakage", count, f"{count:,} contents are in more than one split (such as {shown})")
+    first_of_split, later_of_split = _repeats(np.char.add(ids, splits.astype(str)))
+    if len(later_of_split):
+        shown = _equal(first_of_split, later_of_split, origin)
+        text = f"{len(later_of_split):,} examples repeat another of their split (such as {shown})"
+        yield Finding("duplicates", len(later_of_split), text)
+    differ = _differ(labels.values[first], labels.values[later])
     if differ.any():
-        count = len(np.unique(places[first[differ]]))
-        text = f"{count:,} contents occur with different labels (such as {pairs(differ)})"
-        yield Finding("conflicting_labels", count, text)
+        count = len(np.unique(ids[later[differ]]))
+        shown = _equal(first[differ], later[differ], origin)
+        yield Finding("conflicting_labels", count, f"{count:,} contents have different labels (such as {shown})")
 
 
-def _in_several(places: np.ndarray, splits: np.ndarray) -> int:
-    seen = np.unique(np.stack([places, splits.astype(places.dtype)]), axis=1)[0]
-    return int((np.unique(seen, return_counts=True)[1] > 1).sum())
+def _repeats(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose key an earlier row has: the first row with that key, and the row itself."""
+    _, first, places = np.unique(keys, return_index=True, return_inverse=True)
+    earliest = first[places]
+    later = np.flatnonzero(earliest != np.arange(len(keys)))
+    return earliest[later], later
+
+
+def _equal(first: np.ndarray, later: np.ndarray, origin: Origin) -> str:
+    return ", ".join(f"{origin(int(a))} = {origin(int(b))}" for a, b in zip(first[:3], later[:3], strict=True))
 
 
 def _differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ def _json_column(values: list[Any], name: str, kinds: dict[str, pa.DataType], or
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         row = next(i for i, value in enumerate(values) if not _holds(kind, value))
         raise UserError(
-            f"{origins[row]}: {name}: expected {kind}, as in the rows before. Received: {values[row]!r}."
+            f"{origins[row]}: {name}: expected {kind}, as in other rows. Received: {values[row]!r}."
         ) from None
 
 

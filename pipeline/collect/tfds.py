@@ -207,7 +207,7 @@ def _kind(inputs: dict[str, Any]) -> Kind:
         if isinstance(feature, tfds.features.Text):
             return "text"
     for name, feature in inputs.items():
-        if feature.shape != () or feature.dtype is None:
+        if feature.shape != () or feature.np_dtype is None:
             raise UserError(
                 f"data.input: expected one image, one text, or columns of single values. Received: feature {name} "
                 f"({type(feature).__name__}, shape {feature.shape}). Name the input with `data.input`."
@@ -216,9 +216,9 @@ def _kind(inputs: dict[str, Any]) -> Kind:
 
 
 def _column_type(feature: Any) -> Any:
-    if isinstance(feature, tfds.features.ClassLabel) or feature.dtype in (np.str_, np.object_, bytes, object):
+    if isinstance(feature, tfds.features.ClassLabel) or feature.np_dtype in (np.str_, np.object_, bytes, object):
         return "category"
-    return "boolean" if feature.dtype == np.bool_ else "number"
+    return "boolean" if feature.np_dtype == np.bool_ else "number"
 
 
 def _class_names(label: Any) -> tuple[str, ...]:
