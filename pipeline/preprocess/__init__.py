@@ -19,6 +19,8 @@ from pipeline.recipe.preprocess import PreprocessConfig, resolve
 from pipeline.serving.raw import Array
 from pipeline.serving.signature import Signature
 
+SPLITS = ("train", "validation")
+
 KINDS = {"image": image, "table": table, "text": text}
 """Kind of data to the module that fits it."""
 
@@ -43,7 +45,7 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     """
     manifest = Manifest.load(examples / "manifest.json")
     section = resolve(section, manifest.kind)
-    splits = {name: Split(examples / "development.arrow", name, BATCH_SIZES[manifest.kind]) for name in manifest.counts}
+    splits = {name: Split(examples / "development.arrow", name, BATCH_SIZES[manifest.kind]) for name in SPLITS}
     signature = Signature(manifest.kind, manifest.task, manifest.label, manifest.classes, manifest.columns)
 
     fitted = KINDS[manifest.kind].fit(section, signature, splits["train"])
@@ -58,11 +60,10 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     signature.save(out / "signature.json")
     fitted.prepare.save(out / "prepare.keras")
 
-    names = ("train", "validation")
-    with progress("preprocess", sum(manifest.counts[name] for name in names)) as advance:
+    with progress("preprocess", sum(manifest.counts[name] for name in SPLITS)) as advance:
         arrays = {
             name: write_split(splits[name], manifest.counts[name], fitted.prepare, signature, out / name, advance)
-            for name in names
+            for name in SPLITS
         }
     normalize, normalization = fit_normalize(section, signature, arrays["train"])
     normalize.save(out / "normalize.keras")
@@ -77,7 +78,7 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     return StageResult(
         _fingerprint(arrays, fitted.prepare, normalize, signature),
         f"{_shapes(signature)}, normalised: {section.normalize}; "
-        + ", ".join(f"{manifest.counts[name]} {name}" for name in names),
+        + ", ".join(f"{manifest.counts[name]} {name}" for name in SPLITS),
     )
 
 
