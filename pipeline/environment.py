@@ -12,15 +12,19 @@ import psutil
 LIBRARIES = ("plumbline", "keras", "tensorflow", "mlflow", "numpy", "scikit-learn")
 """Distributions whose versions a reader of a run wants to know."""
 
+CHECKOUT = Path(__file__).parent.parent
+"""Where this project lies if it is run from a checkout."""
+
 
 def environment(folder: Path = Path()) -> dict[str, str]:
     """Gathers the facts as flat tags; imports none of the libraries.
 
     Args:
-        folder: A folder of the git repository that the work is kept in; by default the working directory.
+        folder: A folder of the git repository that the work is kept in; by default the working directory. If it is in
+            none, that of this project is meant, if that is a checkout.
 
     Returns:
-        `git.commit` (40 hex digits, absent outside of a repository), `git.dirty` (`yes` if tracked files differ from
+        `git.commit` (40 hex digits; absent without a repository), `git.dirty` (`yes` if tracked files differ from
         the commit), `python`, `platform`, `library.<name>`, `hardware.cpu`, `hardware.cores`, `hardware.memory_gib`
         and, where there is one, `hardware.gpu`.
     """
@@ -34,11 +38,15 @@ def environment(folder: Path = Path()) -> dict[str, str]:
 
 
 def _git(folder: Path) -> dict[str, str]:
-    described = _output("git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    described = _describe(folder) or (_describe(CHECKOUT) if (CHECKOUT / ".git").exists() else None)
     if described is None:
         return {}
     commit, _, dirty = described.partition("-")
     return {"git.commit": commit, "git.dirty": "yes" if dirty else "no"}
+
+
+def _describe(folder: Path) -> str | None:
+    return _output("git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def _hardware() -> dict[str, str]:

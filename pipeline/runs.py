@@ -174,7 +174,7 @@ def runs_table(rows: Iterable[RunRow]) -> Table:
             Text(row.status.lower(), STYLES.get(row.status, "")),
             row.started.astimezone().strftime("%Y-%m-%d %H:%M"),
             _duration(row.seconds),
-            "  ".join(f"{key} {value:.4g}" for key, value in row.metrics.items()),
+            "  ".join(f"{key.removeprefix('test/')} {value:.4g}" for key, value in row.metrics.items()),
             row.data,
             row.registered,
         )
@@ -250,7 +250,9 @@ def _metrics_table(metrics: Iterable[MetricPair], left: str, right: str) -> Tabl
 
 
 def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.4g}"
+    if not value:
+        return "–" if value is None else "0"
+    return f"{value:{sign},.0f}" if value.is_integer() else f"{value:{sign}.4g}"
 
 
 def _duration(seconds: float | None) -> str:

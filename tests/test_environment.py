@@ -38,8 +38,14 @@ def test_tag_does_not_hide_the_commit(repository: Path) -> None:
     assert environment(repository)["git.commit"] == git(repository, "rev-parse", "HEAD")
 
 
-def test_folder_outside_of_a_repository_has_no_commit(tmp_path: Path) -> None:
-    assert not [key for key in environment(tmp_path) if key.startswith("git.")]
+def test_folder_outside_of_a_repository_has_the_commit_of_the_code(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setattr("pipeline.environment.CHECKOUT", repository)
+    assert environment(elsewhere)["git.commit"] == git(repository, "rev-parse", "HEAD")
+    monkeypatch.setattr("pipeline.environment.CHECKOUT", elsewhere)
+    assert "git.commit" not in environment(elsewhere)
 
 
 def test_libraries_and_hardware_are_told(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_unknown_or_ambiguous_run_is_refused() -> None:
 
 def test_tables_show_what_they_are_given(uri: str) -> None:
     text = drawn(runs_table(list_runs(uri)))
-    assert "test/accuracy 0.95" in text
+    assert "  accuracy 0.95" in text
+    assert "best/val_loss 0.7" in text
     assert "failed" in text
     text = drawn(comparison_table(compare_runs(uri, list_runs(uri)[2].id, "digits")))
     assert "train.epochs" in text

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from pipeline.manifest import Manifest
 
-FIGURES_NAMED = 4
-"""Pictures and reports that the note points to."""
+FIGURES_NAMED = 2
+"""Pictures and reports of each stage that the note points to."""
 
 
 @dataclass
@@ -83,7 +83,8 @@ def _training(facts: RunFacts) -> str:
         return "none"
     best = {key.removeprefix("best/"): value for key, value in facts.metrics.items() if key.startswith("best/")}
     epoch = int(best.pop("epoch"))
-    return f"`{facts.params.get('model.type', 'model')}`, best epoch {epoch}: {_values(best)}"
+    validation = {key: value for key, value in best.items() if key.startswith("val_")}
+    return f"`{facts.params.get('model.type', 'model')}`, best epoch {epoch}: {_values(validation or best)}"
 
 
 def _test(facts: RunFacts) -> str:
@@ -95,10 +96,13 @@ def _test(facts: RunFacts) -> str:
 
 
 def _look_at(facts: RunFacts) -> str:
-    said = [f"{stage.name} says: {line}" for stage in facts.stages for line in stage.lines]
-    figures = [path for stage in reversed(facts.stages) for path in stage.artifacts if path.endswith((".png", ".html"))]
-    named = [f"`{path}`" for path in figures[:FIGURES_NAMED]]
-    return "; ".join([*said[:2], *named]) or "nothing in particular"
+    said = [f"{stage.name} says: {stage.lines[-1]}" for stage in facts.stages if stage.lines]
+    figures = [f"`{path}`" for stage in reversed(facts.stages) for path in _figures(stage)[:FIGURES_NAMED]]
+    return "; ".join([*said[-1:], *figures]) or "nothing in particular"
+
+
+def _figures(stage: StageFacts) -> list[str]:
+    return [path for path in stage.artifacts if path.endswith((".png", ".html"))]
 
 
 def registered_as(tags: Mapping[str, str]) -> str:
