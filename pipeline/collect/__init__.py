@@ -220,5 +220,5 @@ def _summary(report: DataReport) -> str:
     nouns = {"image": "images", "table": "rows", "text": "texts"}
     labels = f", {len(manifest.classes)} classes" if manifest.classes else ""
     counts = ", ".join(f"{split} {count:,}" for split, count in manifest.counts.items())
-    warnings = f"; {len(report.findings)} warnings" if report.findings else ""
+    warnings = f"; warnings: {len(report.findings)}" if report.findings else ""
     return f"{sum(manifest.counts.values()):,} {nouns[manifest.kind]}{labels}: {counts}{warnings}"

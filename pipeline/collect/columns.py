@@ -47,6 +47,8 @@ class TypeVotes:
 def _fits(texts: pa.Array, kind: ColumnType) -> bool:
     if kind == "boolean":
         return bool(pc.all(pc.is_in(pc.utf8_lower(texts), pa.array(list(BOOLEANS)))).as_py())
+    if kind == "number" and pc.any(pc.match_substring_regex(texts, r"^0\d")).as_py():
+        return False  # 00501 is a code: as a number it would lose its zeros.
     try:
         _PARSERS[kind](texts)
     except pa.ArrowInvalid:
@@ -133,13 +135,8 @@ def _numbers(values: pa.Array) -> pa.Array:
 
 
 def _categories(values: pa.Array) -> pa.Array:
-    """Numbers as their shortest text, so that 3, 3.0 and "3" are one category here as they are in serving."""
-    if not pa.types.is_string(values.type):
-        return values.cast(pa.string())
-    try:
-        return _numbers(values).cast(pa.string())
-    except pa.ArrowInvalid:
-        return values
+    """Whole numbers without a fraction, so that 3, 3.0 and "3" are one category here as they are in serving."""
+    return pc.replace_substring_regex(values.cast(pa.string()), r"^(-?(?:0|[1-9]\d*))\.0+$", r"\1")
 
 
 def _booleans(values: pa.Array) -> pa.Array:

@@ -62,11 +62,12 @@ def _facts(column: Column, values: pa.ChunkedArray) -> ColumnFacts:
 def _summary(column: Column, present: pa.ChunkedArray) -> str:
     if not len(present):
         return "no values"
-    if column.type in ("number", "date"):
+    if column.type == "number":
         low, high = pc.min_max(present).as_py().values()
-        return (
-            f"{low:g} … {high:g}, mean {pc.mean(present).as_py():g}" if column.type == "number" else f"{low} … {high}"
-        )
+        return f"{low:g} … {high:g}, mean {pc.mean(present).as_py():g}"
+    if column.type == "date":
+        low, high = pc.min_max(present).as_py().values()
+        return f"{low:%Y-%m-%d} … {high:%Y-%m-%d}"
     counts = sorted(
         ((entry["counts"], str(entry["values"])) for entry in pc.value_counts(present).to_pylist()),
         key=lambda pair: (-pair[0], pair[1]),

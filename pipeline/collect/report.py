@@ -1,7 +1,9 @@
 """The data report: everything that was counted and found, as JSON and as a page to read."""
 
 import base64
+import datetime
 import json
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,15 @@ import pyarrow.compute as pc
 
 from pipeline.collect.checks import Finding
 from pipeline.collect.facts import ColumnFacts
+from pipeline.collect.images import thumbnail
 from pipeline.examples import Examples
 from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 
 NUM_IMAGES, NUM_ROWS = 24, 8
 """Samples shown; of the training split alone."""
+
+IMAGE_SIDE = 160
+"""Largest height and width of an image shown, in pixels."""
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -90,6 +96,15 @@ def _label(manifest: Manifest, label: Any) -> str:
 
 def _features(manifest: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     if manifest.kind == "image":
-        return {"image": f"data:;base64,{base64.b64encode(row['image']).decode()}"}
-    shown = {name: "" if value is None else value for name, value in row.items() if name not in (ID, LABEL, SPLIT)}
-    return {"features": shown}
+        return {"image": f"data:;base64,{base64.b64encode(thumbnail(row['image'], IMAGE_SIDE)).decode()}"}
+    return {"features": {name: _shown(value) for name, value in row.items() if name not in (ID, LABEL, SPLIT)}}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, datetime.datetime):
+        return str(value).removesuffix(" 00:00:00")
+    return textwrap.shorten(str(value), 500, placeholder=" …")

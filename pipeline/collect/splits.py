@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models.seeds import seed_for
 from pipeline.collect.labels import Labels
 from pipeline.collect.source import split_named
 from pipeline.errors import UserError
 from pipeline.recipe.data import SplitConfig
-from pipeline.seeds import seed_for
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)

@@ -44,7 +44,7 @@ def test_types_are_inferred_and_shown(tmp_path: Path) -> None:
         "colour": "category",
         "organic": "boolean",
         "bottled": "date",
-        "zip": "number",
+        "zip": "category",
     }
     assert any("colour (category)" in line and "bottled (date)" in line for line in collected.lines)
     assert (collected.manifest.task, collected.manifest.classes) == ("binary", ("bad", "good"))
@@ -53,18 +53,26 @@ def test_types_are_inferred_and_shown(tmp_path: Path) -> None:
 def test_values_are_those_of_the_file(tmp_path: Path) -> None:
     rows = wine()
     path = write_csv(tmp_path / "wine.csv", rows)
-    collected = run(tmp_path / "out", type="csv", path=path, label="quality", columns={"zip": "category"})
+    collected = run(tmp_path / "out", type="csv", path=path, label="quality")
     found = {row["bottled"].date().isoformat(): row for row in collected.development.to_pylist()}
     found |= {row["bottled"].date().isoformat(): row for row in collected.test.to_pylist()}
     assert len(found) == 300
-    for alcohol, colour, organic, bottled, _, quality in rows:
+    for alcohol, colour, organic, bottled, code, quality in rows:
         row = found[bottled]
         assert row["alcohol"] == (None if alcohol == "NA" else float(alcohol))
-        assert (row["colour"], row["organic"]) == (colour, organic == "yes")
+        assert (row["colour"], row["organic"], row["zip"]) == (colour, organic == "yes", code)
         assert row["__label__"] == ("bad", "good").index(quality)
     columns = {column["name"]: column for column in collected.report["columns"]}
     train = [row for row in found.values() if row.get("__split__") == "train"]
     assert columns["alcohol"]["missing"] == sum(row["alcohol"] is None for row in train)
+
+
+def test_whole_numbers_are_one_category_however_written(tmp_path: Path) -> None:
+    rows = [[text, "ab"[i % 2], f"{i}.5"] for i, text in enumerate(["3", "3.0", "3.10", "x"] * 20)]
+    path = write_csv(tmp_path / "t.csv", rows, ["code", "y", "x"])
+    collected = run(tmp_path / "out", type="csv", path=path, label="y")
+    tables = (collected.development, collected.test)
+    assert {code for table in tables for code in table.column("code").to_pylist()} == {"3", "3.10", "x"}
 
 
 def test_parquet_and_csv_of_the_same_table_are_the_same_data(tmp_path: Path) -> None:
@@ -77,7 +85,7 @@ def test_parquet_and_csv_of_the_same_table_are_the_same_data(tmp_path: Path) -> 
             "colour": pa.array(colour).dictionary_encode(),
             "organic": [text == "yes" for text in organic],
             "bottled": [datetime.date.fromisoformat(text) for text in bottled],
-            "zip": pa.array([int(text) for text in zips], pa.int16()),
+            "zip": zips,
             "quality": quality,
         }
     )
@@ -123,7 +131,6 @@ def test_by_time_the_latest_rows_are_the_test(tmp_path: Path) -> None:
         path=path,
         label="quality",
         ignore=("alcohol",),
-        columns={"zip": "category"},
         split={"by": "time", "column": "bottled", "test": 0.3, "validation": 0.1},
     )
     assert collected.manifest.counts == {"train": 60, "validation": 10, "test": 30}
