@@ -24,7 +24,7 @@ from pipeline.predict import predict, read_examples
 from pipeline.registry import find_model
 from tests.small_runs import Registered, Stages
 
-STARTUP_SECS = 120
+STARTUP_SECS = 200
 CLASSES = {"digits": [str(digit) for digit in range(10)], "cells": ["malignant", "benign"]}
 
 
