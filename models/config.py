@@ -15,7 +15,8 @@ class ModelSection(Section):
     """What every family of models has."""
 
     output_activation: Literal["auto", "softmax", "sigmoid", "linear"] = "auto"
-    """Activation of the last layer; auto: softmax for classes, sigmoid for binary and multi-label, linear for regression."""
+    """Activation of the last layer; auto: softmax for classes, sigmoid for binary and multi-label, linear for
+    regression."""
 
 
 class Knobs(ModelSection):
@@ -24,7 +25,8 @@ class Knobs(ModelSection):
     activation: str = "relu"
     """Keras name of the activation after each hidden layer."""
     kernel_initializer: Initializer = "auto"
-    """Keras name, or {type: name, argument: value}; auto: He for ReLU-like, Glorot for tanh and sigmoid, LeCun for SELU."""
+    """Keras name, or {type: name, argument: value}; auto: He for ReLU-like activations, Glorot for tanh and sigmoid,
+    LeCun for SELU."""
     batch_norm: bool = False
     """Batch normalisation between each hidden layer and its activation (the layer's bias is dropped)."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -69,7 +71,7 @@ class TextConfig(Knobs):
     embedding_dim: int = Field(64, ge=1)
     """Size of a token's embedding."""
     encoder: Literal["pooling", "conv1d"] = "pooling"
-    """pooling: mean over the tokens (padding excluded); conv1d: 1-D convolutions, then the maximum over the sequence."""
+    """pooling: mean over the tokens, without padding; conv1d: 1-D convolutions, then the maximum over the sequence."""
     filters: Sizes = (128,)
     """Filters of each 1-D convolution (encoder conv1d)."""
     kernel_size: int = Field(5, ge=1)

@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
+from models.seeds import seed_for
 from pipeline.augment import augmentation
 from pipeline.augment.hashing import fold
 from pipeline.recipe.augment import AugmentConfig
-from pipeline.seeds import seed_for
 
 Inputs = dict[str, tf.Tensor]
 Gather = Callable[[tf.Tensor], tuple[Inputs, tf.Tensor]]

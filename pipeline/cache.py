@@ -17,6 +17,9 @@ from pipeline.journal import StageResult
 KEY_LENGTH = 16
 """Hex digits of a key in folder names: 64 bits."""
 
+PACKAGES = Path(__file__).parent.parent
+"""Where `pipeline` and `models` lie side by side, in a checkout as where they are installed."""
+
 
 @dataclass(frozen=True)
 class Ingredients:
@@ -201,12 +204,7 @@ def _import_graph() -> Any:
 
 @functools.cache
 def _code_hash(module: str) -> str:
-    import models
-    import pipeline
-
-    roots = {package.__name__: Path(package.__path__[0]) for package in (models, pipeline)}
-    top, *rest = module.split(".")
-    path = roots[top].joinpath(*rest)
+    path = PACKAGES.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return source_hash(file.read_text(encoding="utf-8"))
 

@@ -19,7 +19,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.stages import NAMES, STAGES, Stage, Work
 
 if TYPE_CHECKING:
-    from pipeline.tracking import Run
+    from pipeline.tracking import Run, Tracking
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,14 @@ class _Walk:
 
     @contextlib.contextmanager
     def tracked(self) -> Iterator[None]:
-        """Closes the tracked run, if one was opened, in the state that fits how the block was left."""
+        """Closes the tracked run in the state that fits how the block was left.
+
+        Where nothing had to run the store is opened all the same: runs that were killed are closed at every start.
+        """
         with self._stack:
             yield
+            if self.run is None:
+                self._open_store()
 
     def step(self, stage: Stage) -> None:
         """Takes a stage from the cache or runs it."""
@@ -209,11 +214,9 @@ class _Walk:
 
     def _open_run(self) -> "Run":
         from pipeline.environment import environment
-        from pipeline.tracking import Tracking
 
-        tracking = Tracking.open(self.recipe.tracking, experiment=self.recipe.name, base=Path.cwd())
         self.run = self._stack.enter_context(
-            tracking.run(
+            self._open_store().run(
                 self.recipe.name,
                 params=self.recipe.flat(),
                 environment=environment(Path.cwd()),
@@ -225,6 +228,11 @@ class _Walk:
         if self.outcomes:
             self._know_data()
         return self.run
+
+    def _open_store(self) -> "Tracking":
+        from pipeline.tracking import Tracking
+
+        return Tracking.open(self.recipe.tracking, experiment=self.recipe.name, base=Path.cwd())
 
     def _know_data(self) -> None:
         """Checks the recipe again, now that kind and task are certain; tells the tracked run of the data."""

@@ -53,7 +53,8 @@ def print_result(result: "RunResult") -> None:
     if not result.ran:
         out.print("Nothing to run: no recipe key, input, code or library that a stage depends on has changed.")
     if result.test_metrics:
-        out.print("test      " + "   ".join(f"{k} [bold]{v:.4f}[/]" for k, v in result.test_metrics.items()), highlight=False)
+        shown = "   ".join(f"{name} [bold]{value:.4f}[/]" for name, value in result.test_metrics.items())
+        out.print(f"test      {shown}", highlight=False)
     if result.model:
         out.print(f"model     {_escaped(result.model)}", highlight=False)
     if result.run_id:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from models.seeds import seed_for
 from pipeline.augment.geometry import MAPS, Affine, flip_sides
 from pipeline.augment.hashing import draws
 from pipeline.augment.pixels import CHANGES
 from pipeline.augment.warp import warp
 from pipeline.recipe.augment import AugmentConfig, Flip, Geometric
-from pipeline.seeds import seed_for
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 """`(images, indices, epoch) -> images`; see `augmentation`."""
