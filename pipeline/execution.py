@@ -118,11 +118,12 @@ def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None)
             continue
         ingredients = stage.ingredients(recipe, fingerprints)
         entry = None if stage.name in forced else cache.find(stage.name, ingredients.key)
-        if entry and (reason := stage.outdated(recipe, entry)) is None:
+        outdated = stage.outdated(recipe, entry) if entry else None
+        if entry and outdated is None:
             planned.append(Planned(stage.name, "reuse", _why_reused(entry)))
             fingerprints[stage.name] = entry.result.fingerprint
         else:
-            why = reason if entry else _why_run(stage, ingredients, cache, recipe, forced)
+            why = outdated or _why_run(stage, ingredients, cache, recipe, forced)
             planned.append(Planned(stage.name, "run", why))
             undecided = stage.name
     return planned

@@ -21,7 +21,11 @@ print("heavy:", [name for name in {heavy} if name in sys.modules])
 def plumbline(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
     """Runs the command in a process of its own and reports which heavy modules it imported."""
     return subprocess.run(
-        [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments], capture_output=True, text=True, cwd=cwd, timeout=60
+        [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=60,
     )
 
 

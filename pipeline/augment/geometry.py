@@ -68,7 +68,7 @@ def flip_sides(transform: Flip, draws: Draws) -> tuple[tf.Tensor, tf.Tensor]:
     return vertical, horizontal
 
 
-def flip(transform: Flip, draws: Draws, size: tuple[int, int]) -> Affine:  # noqa: ARG001
+def flip(transform: Flip, draws: Draws, _size: tuple[int, int]) -> Affine:
     """Draws the map of a flip."""
     return mirrored(*flip_sides(transform, draws))
 
@@ -79,12 +79,12 @@ def shift(transform: Shift, draws: Draws, size: tuple[int, int]) -> Affine:
     return shifted(draws.amount(1, transform.fraction * height), draws.amount(2, transform.fraction * width))
 
 
-def rotate(transform: Rotate, draws: Draws, size: tuple[int, int]) -> Affine:  # noqa: ARG001
+def rotate(transform: Rotate, draws: Draws, _size: tuple[int, int]) -> Affine:
     """Draws the map of a rotation."""
     return rotated(draws.amount(1, math.radians(transform.degrees)))
 
 
-def zoom(transform: Zoom, draws: Draws, size: tuple[int, int]) -> Affine:  # noqa: ARG001
+def zoom(transform: Zoom, draws: Draws, _size: tuple[int, int]) -> Affine:
     """Draws the map of a zoom."""
     return zoomed(1.0 + draws.amount(1, transform.fraction))
 

@@ -87,7 +87,9 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _make_paths_absolute(source: Source) -> None:
     data = source.tree.get("data")
-    for key in PATH_KEYS if isinstance(data, dict) else ():
+    if not isinstance(data, dict):
+        return
+    for key in PATH_KEYS:
         if isinstance(data.get(key), str):
             base = Path.cwd() if {"data", f"data.{key}"} & source.overridden else source.folder
             data[key] = str((base / Path(data[key]).expanduser()).resolve())

@@ -1,9 +1,9 @@
 """A recipe as it was written: YAML and command-line overrides, with the place of each key."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipeline.errors import UserError
 from pipeline.recipe.errors import Problem, RecipeError, nearest
@@ -96,12 +96,12 @@ def _note_lines(node: Any, prefix: str, file: str, where: dict[str, str]) -> Non
     if tag:
         key = prefix.rstrip(".")
         raise RecipeError([Problem(key, f"expected plain YAML. Received the tag {tag}")], where)
-    keys = node.keys() if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
-    for key in keys:
-        line = (node.lc.key(key) if isinstance(node, dict) else node.lc.item(key))[0] + 1
-        dotted = f"{prefix}{key}"
-        where[dotted] = f"{file}:{line}"
-        _note_lines(node[key], f"{dotted}.", file, where)
+    if isinstance(node, dict | list):
+        keys: Iterable[Any] = node if isinstance(node, dict) else range(len(node))
+        position = cast(Any, node).lc.key if isinstance(node, dict) else cast(Any, node).lc.item
+        for key in keys:
+            where[f"{prefix}{key}"] = f"{file}:{position(key)[0] + 1}"
+            _note_lines(node[key], f"{prefix}{key}.", file, where)
 
 
 def _plain(node: Any) -> Any:
