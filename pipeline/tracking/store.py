@@ -45,7 +45,7 @@ class Store:
             yield
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"tracking.uri: {redacted(self.uri)} does not take the run's records any more: {one_line(error)}. "
+                f"tracking.uri: {redacted(self.uri)} does not take the run's records any more: {one_line(_failure(error))}. "
                 "Finished stages are kept: run the same command once it is back"
             ) from error
 
@@ -94,7 +94,7 @@ def _answering(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError, ImportError) as error:
         raise UserError(
-            f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(error)}. "
+            f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(_failure(error))}. "
             "Start the server, or mend or leave out tracking.uri"
         ) from error
 
@@ -111,6 +111,15 @@ def _impatient() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _failure(error: BaseException) -> BaseException:
+    """The failure of the network or the disk that an error came from; else the error itself."""
+    found, inner = error, error.__cause__ or error.__context__
+    while inner is not None:
+        found = inner if isinstance(inner, OSError) else found
+        inner = inner.__cause__ or inner.__context__
+    return found
 
 
 def all_pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
