@@ -110,6 +110,24 @@ def convert(values: pa.Array, kind: ColumnType, name: str, origins: pa.Array) ->
         ) from None
 
 
+def convert_key(values: pa.Array, by: str, kind: ColumnType, name: str, origins: pa.Array) -> pa.Array:
+    """Converts the column that rows are split by: groups to texts, times to numbers or dates.
+
+    Args:
+        values: Texts, or values of any simple Arrow type.
+        by: The recipe's `data.split.by`, time or group.
+        kind: The column's type.
+        name: The column's name, for messages.
+        origins: Name of each row, for messages.
+
+    Raises:
+        UserError: If a time is neither a number nor a date.
+    """
+    if by == "group":
+        return convert(values, "category", name, origins)
+    return convert(values, "number" if kind == "number" else "date", name, origins)
+
+
 _MEANING = {
     "number": "a finite number",
     "category": "a text",

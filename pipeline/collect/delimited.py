@@ -3,7 +3,9 @@
 import csv
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +30,7 @@ class Delimited:
 
     def __init__(self, path: Path, separator: str = ",", missing: tuple[str, ...] = ("",)) -> None:
         self._path, self._separator, self._missing = path, separator, pa.array(missing)
-        with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        with _opened(path) as file:
             rows = csv.reader(file, delimiter=separator, strict=True)
             header, first = next(rows, None), next(rows, None)
         if not header:
@@ -64,7 +66,7 @@ class Delimited:
         Yields:
             Columns of texts without spaces around them, null where missing, and `ORIGIN` (`wine.csv:12`).
         """
-        with _reading(self._path), self._path.open(encoding="utf-8-sig", newline="") as file:
+        with _opened(self._path) as file:
             reader = csv.reader(file, delimiter=self._separator, strict=True)
             next(reader)
             rows = self._whole_rows(reader, rejects)
@@ -91,21 +93,18 @@ class Delimited:
         return pc.if_else(pc.is_in(trimmed, self._missing), None, trimmed)
 
 
-class _reading:  # noqa: N801
-    """Turns what a file's text can have wrong into messages with its line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        if not self._path.is_file():
-            raise UserError(f"data.path: expected a file. Received: {self._path}, which is none.")
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if isinstance(error, UnicodeDecodeError):
-            raise not_utf8(self._path) from error
-        if isinstance(error, csv.Error):
-            raise UserError(f"{self._path}: not a well-formed CSV file ({error}).") from error
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Opens the file, and turns what its text can have wrong into messages."""
+    if not path.is_file():
+        raise UserError(f"data.path: expected a file. Received: {path}, which is none.")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise not_utf8(path) from error
+    except csv.Error as error:
+        raise UserError(f"{path}: not a well-formed CSV file ({error}).") from error
 
 
 def not_utf8(path: Path) -> UserError:

@@ -48,7 +48,6 @@ def read_idx(section: IdxConfig) -> Source:
         batches=(batch for pair in pairs for batch in _batches(pair, by_source=by_source)),
         total=sum(pair.shape[0] for pair in pairs),
         notes=notes,
-        task="auto",
     )
 
 

@@ -62,16 +62,15 @@ def infer_labels(source: Source, values: pa.ChunkedArray, asked: AskedTask, orig
         UserError: If a label is missing, all are the same, or they do not fit the task asked for.
     """
     _refuse_missing(source, values, origin)
-    wanted = source.task if asked == "auto" else asked
     if pa.types.is_list(values.type):
         labels = _lists(source, values)
     elif source.classes:
         labels = _indices(source, values)
     elif _is_number(values.type):
-        labels = _numbers(values, wanted)
+        labels = _numbers(values, asked)
     else:
         labels = _texts(values)
-    labels = _as_asked(labels, wanted, _name(source))
+    labels = _as_asked(labels, asked, _name(source))
     _refuse_single(labels, _name(source))
     return labels
 
@@ -141,11 +140,11 @@ def _texts(values: pa.ChunkedArray) -> Labels:
     return _classification(classes, np.array([index[text] for text in texts]), f"{len(classes)} different labels")
 
 
-def _numbers(values: pa.ChunkedArray, wanted: AskedTask) -> Labels:
+def _numbers(values: pa.ChunkedArray, asked: AskedTask) -> Labels:
     numbers = pc.cast(values, pa.float64()).to_numpy()
     distinct, indices, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     integral = bool(np.all(distinct == np.rint(distinct)))
-    if wanted == "regression" or (wanted == "auto" and not (integral and _few(distinct, counts))):
+    if asked == "regression" or (asked == "auto" and not (integral and _few(distinct, counts))):
         kind = "integers" if integral else "numbers"
         return Labels("regression", (), numbers.astype(np.float32), f"{len(distinct):,} different {kind}")
     names = tuple(str(int(value)) if value == np.rint(value) else f"{value:g}" for value in distinct)
@@ -157,12 +156,12 @@ def _few(distinct: np.ndarray, counts: np.ndarray) -> bool:
     return len(distinct) <= MAX_INTEGER_CLASSES or (counting and int(counts.min()) >= MIN_EXAMPLES)
 
 
-def _as_asked(labels: Labels, wanted: AskedTask, name: str) -> Labels:
-    if wanted in ("auto", labels.task):
+def _as_asked(labels: Labels, asked: AskedTask, name: str) -> Labels:
+    if asked in ("auto", labels.task):
         return labels
-    if (labels.task, wanted) == ("binary", "multiclass"):
+    if (labels.task, asked) == ("binary", "multiclass"):
         return Labels("multiclass", labels.classes, labels.values, labels.reason)
     raise UserError(
-        f"data.task: expected labels for {wanted}. Received: {name} with {labels.reason}, which is {labels.task}. "
+        f"data.task: expected labels for {asked}. Received: {name} with {labels.reason}, which is {labels.task}. "
         f"Set `data.task: {labels.task}` (or auto), or choose another label."
     )

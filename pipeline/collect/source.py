@@ -8,7 +8,7 @@ from typing import Literal
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.recipe.data import Kind, Task
+from pipeline.recipe.data import Kind
 from pipeline.serving.signature import Column
 
 ORIGIN, KEY = "__origin__", "__key__"
@@ -46,8 +46,6 @@ class Source:
     """Number of examples; None when unknown before reading."""
     classes: tuple[str, ...] = ()
     """Class names by index where labels are indices or multi-hot."""
-    task: Task = "auto"
-    """The task where the source knows it."""
     columns: tuple[Column, ...] = ()
     """Columns of a table that are learnt from."""
     notes: tuple[str, ...] = ()

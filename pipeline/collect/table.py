@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.collect.columns import ColumnType, TypeVotes, convert, type_of_arrow
+from pipeline.collect.columns import ColumnType, TypeVotes, convert, convert_key, type_of_arrow
 from pipeline.collect.delimited import Delimited
 from pipeline.collect.source import KEY, ORIGIN, ROWS_PER_BATCH, Rejects, Source
 from pipeline.errors import UserError
@@ -106,7 +106,7 @@ def _source(section: TableSection, inferred: dict[str, ColumnType], rows: Rows) 
     columns = tuple(Column(name, types[name]) for name in inferred if name not in left)
     if not columns:
         raise UserError(f"{path}: no column is left to learn from; there are only {', '.join(sorted(inferred))}.")
-    plan = _Plan(columns, inferred, labels, types, key)
+    plan = _Plan(columns, labels, types, key, section.split.by)
     notes = ["columns: " + ", ".join(f"{column.name} ({column.type})" for column in columns)]
     if key is not None:
         notes.append(f"column {key} splits the rows and is not learnt from")
@@ -126,10 +126,10 @@ class _Plan:
     """How rows of the file become examples."""
 
     columns: tuple[Column, ...]
-    inferred: dict[str, ColumnType]
     labels: tuple[str, ...]
     types: dict[str, ColumnType]
     key: str | None
+    by: str
 
     def record(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         origins = batch.column(ORIGIN)
@@ -137,7 +137,7 @@ class _Plan:
         arrays[LABEL] = self._label(batch)
         arrays[ORIGIN] = origins
         if self.key is not None:
-            arrays[KEY] = convert(batch.column(self.key), self.types[self.key], self.key, origins)
+            arrays[KEY] = convert_key(batch.column(self.key), self.by, self.types[self.key], self.key, origins)
         return pa.RecordBatch.from_pydict(arrays)
 
     def _label(self, batch: pa.RecordBatch) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.collect.columns import TypeVotes, convert
+from pipeline.collect.columns import ColumnType, TypeVotes, convert, convert_key
 from pipeline.collect.delimited import Delimited, not_utf8
 from pipeline.collect.source import KEY, ORIGIN, ROWS_PER_BATCH, Rejects, Source
 from pipeline.collect.table import label_names, multi_hot, require_columns
@@ -143,7 +143,9 @@ def _examples(
     label = multi_hot({n: columns[n] for n in names}, origins) if len(names) > 1 else columns[names[0]]
     arrays = {"text": texts, LABEL: label, ORIGIN: origins}
     if section.split.column is not None:
-        arrays[KEY] = columns[section.split.column]
+        key = columns[section.split.column]
+        kind: ColumnType = "number" if pa.types.is_floating(key.type) else "date"
+        arrays[KEY] = convert_key(key, section.split.by, kind, section.split.column, origins)
     present = pc.fill_null(pc.greater(pc.utf8_length(texts), 0), False)
     for row, there in enumerate(present.to_pylist()):
         if not there:

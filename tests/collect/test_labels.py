@@ -23,6 +23,7 @@ def inferred(values: list[object], asked: Task = "auto", classes: tuple[str, ...
         ([0.0, 1.0, 0.0], "binary", ("0", "1")),
         ([0.5, 1.0, 2.5], "regression", ()),
         (list(range(18, 90)), "regression", ()),
+        (list(range(50)) * 2, "regression", ()),
         (list(range(50)) * 10, "multiclass", tuple(map(str, range(50)))),
         ([["x"], ["y", "x"], []], "multilabel", ("x", "y")),
     ],

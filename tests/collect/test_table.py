@@ -171,6 +171,32 @@ def test_repeated_rows_fall_into_one_split_and_contradictions_are_found(tmp_path
     assert "t.csv:2 = t.csv:" in found["conflicting_labels"]["text"]
 
 
+def test_spaces_around_values_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "x, c, y\n" + "".join(f"{i}, {'uv'[i % 2]} , {'ab'[i % 2]}\n?, ?, a\n" for i in range(50))
+    )
+    collected = run(tmp_path / "out", type="csv", path=str(tmp_path / "t.csv"), label="y")
+    assert [(column.name, column.type) for column in collected.manifest.columns] == [("x", "number"), ("c", "category")]
+    tables = (collected.development, collected.test)
+    assert {value for table in tables for value in table.column("c").to_pylist()} == {"u", "v", None}
+
+
+def test_groups_of_numbers_stay_when_a_named_group_is_added(tmp_path: Path) -> None:
+    rows = [[f"{i}.5", "ab"[i % 2], str(i % 30)] for i in range(120)]
+    keys: dict[str, Any] = {"label": "y", "split": {"by": "group", "column": "g"}}
+    few = run(tmp_path / "0", type="csv", path=write_csv(tmp_path / "few.csv", rows, ["x", "y", "g"]), **keys)
+    rows.append(["1000.5", "a", "named"])
+    more = run(tmp_path / "1", type="csv", path=write_csv(tmp_path / "more.csv", rows, ["x", "y", "g"]), **keys)
+    assert few.splits("__id__").items() <= more.splits("__id__").items()
+
+
+def test_times_that_are_no_dates_are_refused(tmp_path: Path) -> None:
+    rows = [[f"{i}.5", "ab"[i % 2], f"{i % 28 + 1}/12/2020"] for i in range(60)]
+    path = write_csv(tmp_path / "t.csv", rows, ["x", "y", "day"])
+    with pytest.raises(UserError, match=r"t\.csv:2: column day: expected a date as in ISO 8601.*Received: '1/12/2020'"):
+        run(tmp_path / "out", type="csv", path=path, label="y", split={"by": "time", "column": "day"})
+
+
 def broken(text: str | bytes, message: str, **keys: Any) -> Any:
     return pytest.param(text if isinstance(text, bytes) else text.encode(), keys, message)
 
