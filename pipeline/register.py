@@ -182,4 +182,5 @@ def _write(version: Version, decision: Decision, out: Path) -> StageResult:
     tree = {"name": version.name, "version": version.version, **asdict(decision)}
     (out / "registration.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
     digest = hashlib.blake2b(json.dumps(tree).encode(), digest_size=16).hexdigest()
-    return StageResult(digest, f"{version.name} version {version.version}, {decision}")
+    verdict = "champion" if decision.champion else "not champion"
+    return StageResult(digest, f"{version.name} version {version.version}, {verdict}")
