@@ -45,8 +45,8 @@ class Store:
             yield
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"tracking.uri: {redacted(self.uri)} does not take the run's records any more: {one_line(_failure(error))}. "
-                "Finished stages are kept: run the same command once it is back"
+                f"tracking.uri: {redacted(self.uri)} does not take the run's records any more: "
+                f"{one_line(_failure(error))}. Finished stages are kept: run the same command once it is back"
             ) from error
 
 
