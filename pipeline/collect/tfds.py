@@ -9,15 +9,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
-import tensorflow_datasets as tfds
+from absl import logging
 
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATCH, Source
 from pipeline.collect.tfds_folder import find_prepared, parse_name
 from pipeline.errors import UserError
 from pipeline.manifest import LABEL
 from pipeline.recipe.data import Kind, TfdsConfig
+from pipeline.quiet import quiet_imports
 from pipeline.serving.signature import Column
+
+with quiet_imports():
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+logging.set_verbosity(logging.ERROR)
+"""TFDS reports on its own deprecations and progress at every step."""
 
 
 def read_tfds(section: TfdsConfig) -> Source:
