@@ -51,9 +51,13 @@ def test_every_ingredient_is_in_the_key_and_its_change_is_named():
 
 
 def test_a_stage_that_fails_leaves_nothing(cache):
-    with pytest.raises(RuntimeError), cache.write("train", INGREDIENTS, run_id="run") as writing:
-        (writing.folder / "out.txt").write_text("half")
-        raise RuntimeError
+    def fail() -> None:
+        with cache.write("train", INGREDIENTS, run_id="run") as writing:
+            (writing.folder / "out.txt").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert cache.find("train", INGREDIENTS.key) is None
     assert not list(cache.root.rglob("out.txt"))
 

@@ -15,8 +15,8 @@ from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATC
 from pipeline.collect.tfds_folder import find_prepared, parse_name
 from pipeline.errors import UserError
 from pipeline.manifest import LABEL
-from pipeline.recipe.data import Kind, TfdsConfig
 from pipeline.quiet import quiet_imports
+from pipeline.recipe.data import Kind, TfdsConfig
 from pipeline.serving.signature import Column
 
 with quiet_imports():

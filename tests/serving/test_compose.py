@@ -13,8 +13,8 @@ from models import build
 from models.config import MlpConfig
 from models.spec import InputSpec, OutputSpec
 from pipeline.examples import ExampleWriter
-from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.journal import Journal
+from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving.compose import compose, load_model
