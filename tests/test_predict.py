@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -56,8 +57,10 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1"]
-        # Nothing of this project is lent to the server but what the model brought along.
-        environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        # Nothing of this project is lent to the server but what the model brought along; mlflow looks for uvicorn on
+        # the path, where an activated environment has it.
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen(
@@ -90,7 +93,8 @@ class Server:
             return pd.DataFrame(json.load(response)["predictions"])
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, 15)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(timeout=30)
 
 
