@@ -9,14 +9,15 @@ from typing import Any
 import keras
 
 from pipeline.batches import Batches
+from pipeline.errors import UserError
 from pipeline.journal import Journal
 
 Epoch = dict[str, Any]
 """One line of the history: `epoch` from 0, the values of that epoch by their Keras names, the learning rate."""
 
 
-class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite."""
+class NonFiniteLossError(UserError):
+    """The loss became NaN or infinite: a matter of the recipe, which the message says how to mend."""
 
 
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]

@@ -27,13 +27,15 @@ def optimizer(section: OptimizerConfig, *, learning_rate: Rate, policy: str) -> 
     Raises:
         UserError: If Keras has no such optimiser, or it refuses an argument.
     """
-    if section.type not in OPTIMIZERS:
+    # `AdamW` and `adam_w` are names too, as in `models/keras_api.py`.
+    cls = OPTIMIZERS.get(section.type.replace("_", "").lower())
+    if cls is None:
         raise UserError(
             f"train.optimizer.type: expected one of {', '.join(sorted(OPTIMIZERS))}. Received: {section.type!r}"
         )
     arguments = section.__pydantic_extra__
     try:
-        plain = OPTIMIZERS[section.type](learning_rate=learning_rate, **arguments)
+        plain = cls(learning_rate=learning_rate, **arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"train.optimizer: {section.type} refuses its arguments {arguments}: {error}") from error
     return keras.optimizers.LossScaleOptimizer(plain) if policy == "mixed_float16" else plain

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from pydantic import TypeAdapter
 
+from models.keras_api import arguments
 from pipeline.batches import read_prepared
 from pipeline.callbacks import NonFiniteLossError
 from pipeline.errors import UserError
@@ -138,6 +139,13 @@ def test_every_keras_optimizer_can_be_named_with_its_arguments() -> None:
     )
     assert adam.beta_1 == 0.5
     assert {"sgd", "adamw", "rmsprop", "lion", "nadam"} <= set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize(("name", "cls"), [("Adam", "Adam"), ("adam_w", "AdamW"), ("RMSprop", "RMSprop")])
+def test_an_optimizer_has_the_names_that_the_recipe_check_knows(name: str, cls: str) -> None:
+    assert arguments("optimizers", name) is not None
+    built = optimizer(OptimizerConfig(type=name), learning_rate=0.1, policy="float32")
+    assert type(built).__name__ == cls
 
 
 @pytest.mark.parametrize(
