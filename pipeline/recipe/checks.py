@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from models.config import LayersConfig
+from models.config import LayersConfig, TextConfig
 from models.keras_api import arguments, keras_api
 from pipeline.recipe import augment, preprocess
 from pipeline.recipe.data import KINDS, TASKS
@@ -43,7 +43,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _split, _kinds, _task, _metrics, _schedule, _columns)
+    checks = (_names, _split, _kinds, _task, _metrics, _schedule, _columns, _without_effect)
     return [problem for find in checks for problem in find(recipe, known)]
 
 
@@ -204,6 +204,23 @@ def _schedule(recipe: Recipe, _: Known) -> Iterator[Problem]:
         yield Problem(
             "train.schedule.warmup_epochs", f"expected fewer than train.epochs ({epochs}). Received: {warmup}"
         )
+
+
+def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:
+    """Keys that were changed and that another key keeps from doing anything."""
+    model = recipe.model
+    if isinstance(model, TextConfig) and model.encoder == "pooling":
+        defaults = TextConfig(type="text")
+        for key in ("filters", "kernel_size"):
+            if getattr(model, key) != getattr(defaults, key):
+                yield Problem(f"model.{key}", "has no effect with `encoder: pooling`; remove it, or use conv1d")
+    if isinstance(model, LayersConfig) and not model.add_output and model.output_activation != "auto":
+        yield Problem(
+            "model.output_activation", "has no effect with `add_output: false`; give the last layer its activation"
+        )
+    for i, transform in enumerate(recipe.augment):
+        if isinstance(transform, augment.Flip) and not (transform.horizontal or transform.vertical):
+            yield Problem(f"augment.{i}", "`flip` has no effect with neither horizontal nor vertical; remove it")
 
 
 def _columns(recipe: Recipe, _: Known) -> Iterator[Problem]:

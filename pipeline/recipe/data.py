@@ -7,6 +7,7 @@ from pydantic import Field
 from models.section import Section
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+Label = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Task = Literal["auto", "binary", "multiclass", "multilabel", "regression"]
 Kind = Literal["image", "table", "text"]
 Severity = Literal["ignore", "warn", "error"]
@@ -125,7 +126,7 @@ class TableSection(DataSection):
 
     path: str
     """The file."""
-    label: str | Names
+    label: Label
     """Column to predict; several 0/1 columns for a multi-label task."""
     columns: dict[str, Literal["number", "category", "boolean", "date"]] = {}
     """Types of columns where the inferred one is wrong."""
@@ -138,7 +139,7 @@ class CsvConfig(TableSection):
 
     type: Literal["csv"]
     """The data source."""
-    separator: str = ","
+    separator: str = Field(",", min_length=1, max_length=1)
     """Character between columns."""
     missing: Names = ("", "NA", "NaN", "nan", "null", "NULL", "None", "?")
     """Texts that mean a missing value."""
@@ -160,7 +161,7 @@ class TextFileConfig(DataSection):
     """The file, .csv or .jsonl."""
     text: str = "text"
     """Column of the text."""
-    label: str | Names = "label"
+    label: Label = "label"
     """Column to predict; several 0/1 columns (or one column of lists) for a multi-label task."""
 
 

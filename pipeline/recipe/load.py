@@ -12,6 +12,7 @@ from pipeline.recipe.checks import check
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, RecipeError, nearest
 from pipeline.recipe.evaluate import DEFAULTS
+from pipeline.recipe.names import NAME_IN_WORDS
 from pipeline.recipe.schema import expected, fields_of, section_at, tag_of
 from pipeline.recipe.source import Source, read_source
 from pipeline.recipe.tree import Recipe
@@ -142,9 +143,11 @@ def _mismatch(field: Any, value: Any, details: ErrorDetails) -> str:
     if details["type"] == "literal_error":
         return f"expected {wanted}. Received: {value!r}{nearest(str(value), _choices(details))}"
     if details["type"] == "string_pattern_mismatch":
-        wanted = "letters, digits, spaces and . _ - only, beginning with a letter or digit"
+        wanted = NAME_IN_WORDS
     if details["type"] == "too_short":
         wanted = "at least one entry"
+    if details["type"] in ("string_too_short", "string_too_long"):
+        wanted = "one character"
     return f"expected {wanted}. Received: {value!r}"
 
 

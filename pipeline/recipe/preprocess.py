@@ -7,6 +7,8 @@ from pydantic import Field
 from models.section import Section
 from pipeline.errors import UserError
 
+Pixels = Annotated[int, Field(ge=1)]
+
 
 class PreprocessConfig(Section):
     """From raw examples to what the network takes. Keys of another kind of data than the recipe's are refused."""
@@ -15,7 +17,7 @@ class PreprocessConfig(Section):
     """unit: to [0, 1]; standard: mean 0, variance 1 over the training split; per_image: mean 0, variance 1 in each
     image; auto: unit for images, standard for tables, none for texts."""
 
-    size: Annotated[tuple[int, int], Field(strict=False)] | None = None
+    size: Annotated[tuple[Pixels, Pixels], Field(strict=False)] | None = None
     """Images: (height, width) in pixels to resize to; by default the most common size of the training images."""
     channels: Literal[1, 3] | None = None
     """Images: 1 for grey, 3 for colour; by default 3 if any training image is in colour."""

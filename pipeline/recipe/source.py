@@ -66,7 +66,7 @@ def _find(recipe: str | Path) -> Path:
 
 def _read_file(path: Path) -> Source:
     from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         loaded = _parse(path.read_text(encoding="utf-8"))
@@ -76,6 +76,9 @@ def _read_file(path: Path) -> Source:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = (error.problem or str(error)).splitlines()[0]
         raise RecipeError([Problem("", f"not valid YAML: {problem}")], {"": f"{path.name}:{line}"}) from None
+    except YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise RecipeError([Problem("", f"not valid YAML: {problem}")], {"": path.name}) from None
     if not isinstance(loaded, CommentedMap):
         problem = Problem("", f"expected sections such as `name:`, `data:`, `model:`. Received: {loaded!r}")
         raise RecipeError([problem], {"": path.name})
@@ -98,9 +101,10 @@ def _note_lines(node: Any, prefix: str, file: str, where: dict[str, str]) -> Non
         raise RecipeError([Problem(key, f"expected plain YAML. Received the tag {tag}")], where)
     if isinstance(node, dict | list):
         keys: Iterable[Any] = node if isinstance(node, dict) else range(len(node))
-        position = cast(Any, node).lc.key if isinstance(node, dict) else cast(Any, node).lc.item
+        lines = cast(Any, node).lc.data or {}
         for key in keys:
-            where[f"{prefix}{key}"] = f"{file}:{position(key)[0] + 1}"
+            if key in lines:  # A key that comes by a merge (`<<: *base`) has the place of its section.
+                where[f"{prefix}{key}"] = f"{file}:{lines[key][0] + 1}"
             _note_lines(node[key], f"{prefix}{key}.", file, where)
 
 
@@ -112,10 +116,12 @@ def _plain(node: Any) -> Any:
         return [_plain(item) for item in node]
     if isinstance(node, bool) or node is None:
         return node
-    for plain in (bool, int, float, str):
+    if type(node).__name__ == "ScalarBoolean":  # With an anchor; a kind of int.
+        return bool(node)
+    for plain in (int, float, str):
         if isinstance(node, plain):
             return plain(node)
-    return bool(node) if type(node).__name__ == "ScalarBoolean" else node
+    return node
 
 
 def _override(source: Source, overrides: Sequence[str]) -> Source:
@@ -129,7 +135,9 @@ def _override(source: Source, overrides: Sequence[str]) -> Source:
         where = {known: place for known, place in where.items() if not known.startswith(f"{key}.")}
         where[key] = "command line"
         try:
-            value = _plain(_parse(text))
+            given = _parse(text)
+            _note_lines(given, f"{key}.", "", {"": "", key: "command line"})
+            value = _plain(given)
         except YAMLError:
             problems.append(Problem(key, f"expected a value in YAML. Received: {text!r}"))
             continue

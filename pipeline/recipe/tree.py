@@ -9,6 +9,7 @@ from models.section import Section
 from pipeline.recipe.augment import AugmentSection
 from pipeline.recipe.data import DataConfig
 from pipeline.recipe.evaluate import EvaluateConfig
+from pipeline.recipe.names import NAME
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.recipe.register import RegisterConfig
 from pipeline.recipe.tracking import TrackingConfig
@@ -18,7 +19,7 @@ from pipeline.recipe.train import TrainConfig
 class Recipe(Section):
     """One training run, from data to a registered model. `name`, `data` and `model` suffice."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
     """Name of the run."""
     seed: int = Field(42, ge=0)
     """Where all randomness of training comes from."""

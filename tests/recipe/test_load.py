@@ -126,6 +126,14 @@ def test_all_problems_come_at_once_with_line_and_nearest_name(written):
         ("train.loss=mean_squared_error", "train.loss: expected one of auto, sparse_categorical_crossentropy"),
         ("train.schedule={type: cosine, warmup_epochs: 99}", "train.schedule.warmup_epochs: expected fewer than"),
         ("train.early_stopping.monitor=val_acuracy", "Received: 'val_acuracy'. Did you mean `val_accuracy`?"),
+        ("preprocess.size=[0, 8]", "preprocess.size.0: expected a list of 2: each a whole number of 1 or more"),
+        ("augment=[{type: flip, horizontal: false}]", "augment.0: `flip` has no effect"),
+        (
+            "model={type: layers, layers: [{type: Flatten}], add_output: false, output_activation: softmax}",
+            "model.output_activation: has no effect with `add_output: false`",
+        ),
+        ("register.name=a/b", "register.name: expected letters, digits, spaces and . _ - only"),
+        ("name=!!python/name:os.system x", "name: expected plain YAML. Received the tag"),
         ("register.gate={rmse: 1.0}", "register.gate.rmse: a multiclass task has no `rmse`"),
         ("tracking.url=x", "tracking.url: unknown key. Did you mean `uri`?"),
         ("nothing", "expected key=value"),
@@ -175,6 +183,37 @@ def test_broken_yaml_says_the_line(written):
     assert refusal(written("name: x\ndata: {type: digits\nmodel: 3\n"))[0].startswith("mine.yaml:3: not valid YAML")
     assert "mine.yaml:2: not valid YAML: found duplicate key" in refusal(written("name: x\nname: y\n"))[0]
     assert refusal(written("- a\n"))[0].startswith("mine.yaml: expected sections such as `name:`")
+
+
+def test_a_file_that_is_no_text_is_refused(written):
+    assert refusal(written("name: \x00\n"))[0].startswith("mine.yaml: not valid YAML: unacceptable character #x0000")
+
+
+def test_anchors_and_merges_are_plain_values(written):
+    recipe = load_recipe(
+        written(
+            "name: a\ndata: {type: digits}\n"
+            "model: {type: cnn, batch_norm: &yes true}\n"
+            "train: {deterministic: *yes, early_stopping: {<<: {patience: 3}}}\n"
+        )
+    )
+    assert recipe.model.batch_norm is recipe.train.deterministic is True
+    assert recipe.train.early_stopping.patience == 3
+
+
+def test_a_table_needs_a_label_and_a_separator_of_one_character():
+    data = {"type": "csv", "path": "x.csv", "label": [], "separator": "; "}
+    lines = "\n".join(refusal({"name": "a", "data": data, "model": {"type": "mlp"}}))
+    assert "data.label: expected" in lines
+    assert "data.separator: expected one character. Received: '; '" in lines
+
+
+def test_keys_of_the_other_encoder_are_refused_and_their_defaults_are_not(written):
+    assert refusal("docstrings", "model.filters=[8]", "model.kernel_size=3") == [
+        "command line: model.filters: has no effect with `encoder: pooling`; remove it, or use conv1d",
+        "command line: model.kernel_size: has no effect with `encoder: pooling`; remove it, or use conv1d",
+    ]
+    assert load_recipe("docstrings", ["model.filters=[8]", "model.encoder=conv1d"]).model.filters == (8,)
 
 
 def test_yaml_cannot_construct_objects(written):
