@@ -194,6 +194,8 @@ def predict(uri: str | None, model: str, path: Path, out: Path | None) -> None:
     """
     from pipeline.predict import predict as predict_file
 
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     answers = predict_file(model, path, tracking_uri=uri)
     if out is None:
         click.echo(answers.to_string(index=False))

@@ -3,24 +3,25 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from pipeline.collect.columns import convert
+from pipeline.collect.delimited import Delimited
+from pipeline.collect.source import ORIGIN, Rejects
 from pipeline.errors import UserError
+from pipeline.recipe.data import CsvConfig
 from pipeline.registry import fetched, find_model
 from pipeline.runs import open_existing
 from pipeline.serving.client import InputRefusedError, ask
 from pipeline.serving.signature import Signature
 
+MISSING: tuple[str, ...] = CsvConfig.model_fields["missing"].default
+"""Texts in a CSV file that mean a missing value."""
+
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": pd.read_csv,
-    ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.DataFrame(map(json.loads, path.read_text(encoding="utf-8").splitlines())),
-    ".txt": lambda path: pd.DataFrame({"text": path.read_text(encoding="utf-8").splitlines()}),
-    **dict.fromkeys(IMAGES, lambda path: _images([path])),
-}
-"""File suffix to how its raw examples are read."""
 
 
 def predict(model: str, path: Path, *, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -65,11 +66,45 @@ def read_examples(path: Path) -> pd.DataFrame:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UserError(f"{path}: expected one of {', '.join(READERS)}. Received: {path.suffix or 'no suffix'}")
-    return reader(path)
+    try:
+        return reader(path)
+    except UserError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path}: expected a whole {path.suffix} file. Received: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """Texts as they are written, read as training reads them; the model's signature says which are numbers."""
+    rejects = Rejects("error")
+    batches = list(Delimited(path, missing=MISSING).batches(rejects))
+    rejects.settle()
+    frame: pd.DataFrame = pa.Table.from_batches(batches).drop_columns([ORIGIN]).to_pandas()
+    return frame
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for row in rows:
+        if not isinstance(row, dict):
+            raise UserError(f'{path}: expected an object a line, such as {{"text": …}}. Received: {row!r}')
+    return rows
 
 
 def _images(files: list[Path]) -> pd.DataFrame:
     return pd.DataFrame({"image": [file.read_bytes() for file in files]}, index=pd.Index(map(str, files), name="file"))
+
+
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": _csv,
+    ".parquet": pd.read_parquet,
+    ".jsonl": lambda path: pd.DataFrame.from_records(_json_lines(path)),
+    ".txt": lambda path: pd.DataFrame({"text": path.read_text(encoding="utf-8").splitlines()}),
+    **dict.fromkeys(IMAGES, lambda path: _images([path])),
+}
+"""File suffix to how its raw examples are read."""
 
 
 def _of_kind(examples: pd.DataFrame, signature: Signature, path: Path) -> pd.DataFrame:
@@ -83,7 +118,18 @@ def _of_kind(examples: pd.DataFrame, signature: Signature, path: Path) -> pd.Dat
             f"{path}: the model takes {signature.kind} data with {_listed(needed)}. Missing: {_listed(missing)}. "
             f"Received: {_listed(list(examples.columns))}"
         )
-    return examples[needed]
+    return _typed(examples[needed], signature, path) if path.suffix.lower() == ".csv" else examples[needed]
+
+
+def _typed(texts: pd.DataFrame, signature: Signature, path: Path) -> pd.DataFrame:
+    """Converts the texts of a CSV file as collect did; the model itself reads booleans and dates."""
+    origins = pa.array([f"{path.name} row {row}" for row in range(1, len(texts) + 1)])
+    converted = {
+        column.name: convert(pa.array(texts[column.name], pa.string()), column.type, column.name, origins).to_pandas()
+        for column in signature.columns
+        if column.type in ("number", "category")
+    }
+    return texts.assign(**converted)
 
 
 def _listed(names: list[str]) -> str:

@@ -21,8 +21,9 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.manifest import ID, LABEL
-from pipeline.predict import predict, read_examples
+from pipeline.predict import _of_kind, predict, read_examples
 from pipeline.registry import find_model
+from pipeline.serving.signature import Column, Signature
 from tests.small_runs import Registered, Stages
 
 STARTUP_SECS = 200
@@ -169,7 +170,50 @@ def test_raw_rows_are_read_as_they_were_written(cells: Stages, tmp_path: Path, s
     read = read_examples(path)
     assert list(read) == list(rows)
     assert read["size"].tolist() == rows["size"].tolist()
-    assert read["mean radius"].tolist() == pytest.approx(rows["mean radius"].tolist())
+    assert read["mean radius"].astype(float).tolist() == pytest.approx(rows["mean radius"].tolist())
+
+
+def test_a_csv_file_is_read_as_collect_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("zip,weight,worn\n00501, 3.50 ,yes\n02134,NA,no\n")
+    signature = Signature(
+        kind="table",
+        task="binary",
+        label=("y",),
+        classes=("a", "b"),
+        columns=(Column("zip", "category"), Column("weight", "number"), Column("worn", "boolean")),
+    )
+    rows = _of_kind(read_examples(path), signature, path)
+    assert rows["zip"].tolist() == ["00501", "02134"]
+    assert rows["weight"][0] == 3.5
+    assert np.isnan(rows["weight"][1])
+    assert rows["worn"].tolist() == ["yes", "no"]
+    path.write_text("zip,weight,worn\n00501,heavy,yes\n")
+    with pytest.raises(UserError, match=r"rows.csv row 1: column weight: expected a finite number. Received: 'heavy'"):
+        _of_kind(read_examples(path), signature, path)
+
+
+def test_empty_lines_of_a_json_file_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert read_examples(tmp_path / "rows.jsonl")["a"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "the file is empty"),
+        ("ragged.csv", b"a,b\n1,2,3\n", r"ragged.csv:2: expected 2 values"),
+        ("latin.csv", b"a\n\xfc\n", "expected UTF-8"),
+        ("latin.txt", b"\xfc", r"expected a whole .txt file"),
+        ("broken.parquet", b"nothing", r"expected a whole .parquet file"),
+        ("broken.jsonl", b"{", r"expected a whole .jsonl file"),
+        ("lists.jsonl", b"[1]", "expected an object a line"),
+    ],
+)
+def test_a_damaged_file_is_a_user_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_examples(tmp_path / name)
 
 
 def test_rows_of_the_wrong_kind_are_refused_before_the_model_is_asked(registered: Registered, tmp_path: Path) -> None:
