@@ -137,8 +137,10 @@ def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
     from pipeline.recipe.load import load_recipe
     from pipeline.terminal import terminal
 
-    draw(load_recipe(recipe, overrides), out, listener=terminal())
-    click.echo(f"wrote {out}")
+    loaded = load_recipe(recipe, overrides)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = draw(loaded, out, listener=terminal())
+    click.echo(f"wrote {out}, and to run {result.run_id}")
 
 
 def tracked(function: Callable[..., None]) -> Callable[..., None]:

@@ -129,12 +129,25 @@ def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None)
     return planned
 
 
-def preview(recipe: Recipe, out: Path, *, listener: Listener) -> None:
-    """Collects and preprocesses if need be, and draws a contact sheet of augmented training images to `out`."""
-    from pipeline.preview import contact_sheet
+def preview(recipe: Recipe, out: Path, *, listener: Listener = lambda _: None) -> RunResult:
+    """Draws a contact sheet of augmented training images, once collected and preprocessed, to a file and to a run.
 
-    result = run(recipe, until="preprocess", listener=listener)
-    contact_sheet(result.folder("preprocess"), recipe.augment, seed=recipe.seed, out=out)
+    Args:
+        recipe: A recipe of images with transforms to look at.
+        out: The PNG to write; it is logged to a run of its own, under the recipe that it shows.
+        listener: As in `run`.
+
+    Raises:
+        UserError: If there is nothing to preview; before anything runs where the recipe says so.
+    """
+    if not recipe.augment:
+        raise UserError("augment: expected one or more transforms to preview. Received: none. Add one to the recipe")
+    walk = _Walk(recipe, frozenset(), listener)
+    with walk.tracked():
+        for stage in _until("preprocess"):
+            walk.step(stage)
+        walk.draw_preview(out)
+    return walk.result()
 
 
 class _Walk:
@@ -175,6 +188,14 @@ class _Walk:
         self.outcomes.append(outcome)
         if stage.name == "collect":
             self._know_data()
+
+    def draw_preview(self, out: Path) -> None:
+        """Draws the contact sheet of the stages walked so far and logs it to the tracked run."""
+        from pipeline.preview import contact_sheet
+
+        run = self.run or self._open_run()
+        contact_sheet(self.result().folder("preprocess"), self.recipe.augment, seed=self.recipe.seed, out=out)
+        run.log_file(out, "preview")
 
     def result(self) -> RunResult:
         """What the stages gave, from their journals."""

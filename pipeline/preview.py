@@ -30,10 +30,8 @@ def contact_sheet(
         columns: Images of each, the original included.
 
     Raises:
-        UserError: If the examples are not images, or there is nothing to preview.
+        UserError: If the examples are not images.
     """
-    if not augment:
-        raise UserError("augment: expected one or more transforms to preview. Received: none. Add one to the recipe")
     arrays, label = read_prepared(prepared / "train", "disk")
     if "image" not in arrays:
         raise UserError(f"preview: expected examples that are images. Received: {', '.join(arrays)}")
@@ -42,7 +40,7 @@ def contact_sheet(
     augmented = augmentation(augment, seed=seed)
     versions = [augmented(images, indices, tf.constant(epoch)).numpy() for epoch in range(columns - 1)]
     names = _names(label[indices], prepared / "signature.json")
-    _draw(np.stack([images.numpy(), *versions], axis=1), names).savefig(out)
+    _draw(np.stack([images.numpy(), *versions], axis=1), names).savefig(out, format="png")
 
 
 def _names(labels: np.ndarray, signature: Path) -> list[str]:

@@ -42,6 +42,7 @@ def plumbline(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["run", "digits", "model.droput=1"], 2, "Did you mean `dropout`?"),
         (["run", "nothing.yaml"], 2, "There is no such file"),
         (["run", "digits", "--until", "trian"], 2, "Did you mean `train`?"),
+        (["preview", "digits", "augment=[]"], 2, "expected one or more transforms to preview"),
         (["init", "digit"], 2, "Did you mean `digits`?"),
     ],
 )

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline import load_recipe, plan, run
 from pipeline.errors import UserError
+from pipeline.execution import preview
 
 SMALL = [
     "train.epochs=5",
@@ -127,6 +128,17 @@ def test_a_shown_recipe_gives_the_identical_run(first):
 
     Path("shown.yaml").write_text(dump_recipe(load_recipe("digits", SMALL)), encoding="utf-8")
     assert not run("shown.yaml").ran
+
+
+def test_a_preview_is_a_picture_in_a_run_of_its_own_recipe(first, client, tmp_path):
+    recipe = load_recipe("digits", [*SMALL, "augment=[{type: rotate, degrees: 90}]"])
+    result = preview(recipe, tmp_path / "sheet.png")
+    assert not result.ran
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
+    assert [file.path for file in client.list_artifacts(result.run_id, "preview")] == ["preview/sheet.png"]
+    assert client.get_run(result.run_id).data.params["augment.0.degrees"] == "90.0"
+    assert client.get_run(result.run_id).info.status == "FINISHED"
 
 
 def test_a_model_that_left_the_registry_is_registered_again(first, client):

@@ -80,11 +80,6 @@ def test_labels_are_shown_in_words(prepared: Path, tmp_path: Path) -> None:
     assert _names(np.array([0.25, 3.0], np.float32), tmp_path / "missing.json") == ["0.25", "3."]
 
 
-def test_a_recipe_without_augmentation_has_nothing_to_preview(prepared: Path) -> None:
-    with pytest.raises(UserError, match=r"augment: expected one or more transforms to preview\. Received: none"):
-        contact_sheet(prepared, (), seed=5, out=prepared / "sheet.png")
-
-
 def test_only_images_can_be_previewed(tmp_path: Path) -> None:
     prepare(tmp_path, "tokens", np.zeros((4, 3), np.int32))
     with pytest.raises(UserError, match=r"preview: expected examples that are images\. Received: tokens"):

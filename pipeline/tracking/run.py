@@ -174,6 +174,12 @@ class Run:
             tags = {"data.fingerprint": manifest.fingerprint, "data.source": manifest.source}
             entities.log(store.client, self.id, tags=entities.tags(tags))
 
+    def log_file(self, path: Path, folder: str) -> None:
+        """Records a file that no stage wrote, in a folder of the run's artifacts."""
+        store = self.tracking.store
+        with store.writing():
+            store.client.log_artifact(self.id, str(path), folder)
+
     def conclude(self, error: str | None) -> None:
         """Writes the note; `error` is one line on why the run did not finish."""
         self.facts.error = error
