@@ -185,13 +185,15 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def code_hashes(package: str) -> dict[str, str]:
-    """Hashes the project modules that a module or package imports, itself included, directly or not.
+def code_hashes(*packages: str) -> dict[str, str]:
+    """Hashes the project modules that modules or packages import, themselves included, directly or not.
 
     Comments, docstrings and formatting do not count: the hash is of the syntax tree.
     """
     graph = _import_graph()
-    modules = graph.find_upstream_modules(package, as_package=True) | graph.find_descendants(package) | {package}
+    modules = set(packages)
+    for package in packages:
+        modules |= graph.find_upstream_modules(package, as_package=True) | graph.find_descendants(package)
     return {module: _code_hash(module) for module in sorted(modules)}
 
 

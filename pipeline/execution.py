@@ -107,7 +107,7 @@ def run(
 
 
 def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None) -> list[Planned]:
-    """Says what `run` would do with each stage and why; runs nothing, writes nothing."""
+    """Says what `run` would do with each stage and why; runs nothing, writes at most hashes of source files."""
     stages, forced = _until(until), frozenset(_stage_names(force))
     cache = Cache(Path(recipe.tracking.directory))
     fingerprints, planned = {"source": _source_fingerprint(recipe)}, list[Planned]()

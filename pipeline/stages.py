@@ -40,6 +40,8 @@ class Stage:
     """Hands the stage its section of the recipe and the folders it reads."""
     reads: Callable[[Recipe], dict[str, Any]]
     """The part of the recipe that the result depends on."""
+    carries: tuple[str, ...] = ()
+    """Modules or packages that it does not import: handed to it, or packed into its result; their code counts too."""
     needs: tuple[str, ...] = ()
     """Earlier stages whose content the result depends on."""
     libraries: tuple[str, ...] = ()
@@ -56,7 +58,10 @@ class Stage:
         """
         inputs = {name: fingerprints[name] for name in (self.needs or ("source",))}
         return Ingredients(
-            flatten(self.reads(recipe)), inputs, code_hashes(self.module), library_versions(self.libraries)
+            flatten(self.reads(recipe)),
+            inputs,
+            code_hashes(self.module, *self.carries),
+            library_versions(self.libraries),
         )
 
 
@@ -183,6 +188,7 @@ STAGES = (
     Stage(
         "register",
         module="pipeline.register",
+        carries=("pipeline.registry", "pipeline.serving"),
         call=_register,
         reads=lambda r: {**_part(r, "register"), "tracking": {"uri": r.tracking.uri}},
         needs=("preprocess", "train", "evaluate"),

@@ -11,6 +11,8 @@ import pytest
 
 from pipeline.cache import Cache, Ingredients, code_hashes
 from pipeline.journal import StageResult
+from pipeline.recipe.load import load_recipe
+from pipeline.stages import STAGES
 
 INGREDIENTS = Ingredients({"train.epochs": 20}, {"preprocess": "abc"}, {"pipeline.train": "1"}, {"keras": "3.15.1"})
 
@@ -108,6 +110,12 @@ def test_code_is_hashed_with_all_that_it_imports():
     hashes = code_hashes("pipeline.recipe")
     assert {"pipeline.recipe.load", "pipeline.errors", "models.config"} <= set(hashes)
     assert "pipeline.cli" not in hashes
+
+
+def test_the_code_that_travels_with_a_model_is_an_ingredient_of_its_registration():
+    register = next(stage for stage in STAGES if stage.name == "register")
+    code = register.ingredients(load_recipe("digits"), dict.fromkeys(register.needs, "")).code
+    assert {"pipeline.registry", "pipeline.serving.pyfunc", "pipeline.serving.raw"} <= set(code)
 
 
 def test_comments_and_docstrings_are_not_code_but_statements_are(tmp_path, monkeypatch):
