@@ -1,6 +1,7 @@
 """Keras optimisers by name, with any of their arguments."""
 
 import inspect
+from typing import Any
 
 import keras
 
@@ -34,8 +35,18 @@ def optimizer(section: OptimizerConfig, *, learning_rate: Rate, policy: str) -> 
             f"train.optimizer.type: expected one of {', '.join(sorted(OPTIMIZERS))}. Received: {section.type!r}"
         )
     arguments = section.__pydantic_extra__
+    _refuse_texts(cls, arguments)
     try:
         plain = cls(learning_rate=learning_rate, **arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"train.optimizer: {section.type} refuses its arguments {arguments}: {error}") from error
     return keras.optimizers.LossScaleOptimizer(plain) if policy == "mixed_float16" else plain
+
+
+def _refuse_texts(cls: type[keras.optimizers.Optimizer], arguments: dict[str, Any]) -> None:
+    """Keras notices a text in place of a number only at the first step, and says nothing of the argument."""
+    defaults = inspect.signature(cls).parameters
+    for name, value in arguments.items():
+        known = defaults.get(name)
+        if isinstance(value, str) and known is not None and isinstance(known.default, int | float):
+            raise UserError(f"train.optimizer.{name}: expected a number or a truth value. Received: {value!r}")

@@ -150,7 +150,11 @@ def test_an_optimizer_has_the_names_that_the_recipe_check_knows(name: str, cls: 
 
 @pytest.mark.parametrize(
     ("section", "message"),
-    [({"type": "adamm"}, "expected one of adadelta.*'adamm'"), ({"type": "sgd", "beta_1": 0.5}, "sgd refuses.*beta_1")],
+    [
+        ({"type": "adamm"}, "expected one of adadelta.*'adamm'"),
+        ({"type": "sgd", "beta_1": 0.5}, "sgd refuses.*beta_1"),
+        ({"type": "adam", "beta_1": "half"}, r"train.optimizer.beta_1: expected a number.*'half'"),
+    ],
 )
 def test_an_optimizer_that_keras_refuses_is_a_user_error(section: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
