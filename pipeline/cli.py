@@ -151,7 +151,7 @@ def tracked(function: Callable[..., None]) -> Callable[..., None]:
 @command
 @tracked
 @click.option("--experiment", default=None, help="Only the runs of this experiment.")
-@click.option("--limit", default=20, show_default=True, help="How many runs, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs, newest first.")
 def runs(uri: str | None, experiment: str | None, limit: int) -> None:
     """Lists runs, newest first."""
     from pipeline.runs import list_runs, runs_table
