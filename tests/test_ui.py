@@ -61,8 +61,10 @@ def running_ui(uri: str, port: int) -> Iterator[tuple[str, "subprocess.Popen[str
         line = process.stdout.readline()
         address = re.search(r"http://\S+", line)
         assert address, line
-        yield address.group(), process
-        process.send_signal(signal.SIGINT)
+        try:
+            yield address.group(), process
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
