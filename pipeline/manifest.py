@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from models.spec import Kind, Task
 from pipeline.serving.signature import Column
 
 ID, LABEL, SPLIT = "__id__", "__label__", "__split__"
@@ -15,8 +16,8 @@ ID, LABEL, SPLIT = "__id__", "__label__", "__split__"
 class Manifest:
     """Facts of the collected data that later stages build on."""
 
-    kind: Literal["image", "table", "text"]
-    task: Literal["binary", "multiclass", "multilabel", "regression"]
+    kind: Kind
+    task: Task
     label: tuple[str, ...]
     """Name of the label column, or of each column of a multi-label or multi-value task."""
     classes: tuple[str, ...]

@@ -7,8 +7,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from models.spec import Kind
 from pipeline.errors import UserError
-from pipeline.recipe.data import Kind
 from pipeline.serving.signature import Column
 
 ORIGIN, KEY = "__origin__", "__key__"

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 from absl import logging
 
+from models.spec import Kind
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATCH, Source
 from pipeline.collect.tfds_folder import find_prepared, parse_name
 from pipeline.errors import UserError
 from pipeline.manifest import LABEL
 from pipeline.quiet import quiet_imports
-from pipeline.recipe.data import Kind, TfdsConfig
+from pipeline.recipe.data import TfdsConfig
 from pipeline.serving.signature import Column
 
 with quiet_imports():

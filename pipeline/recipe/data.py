@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.section import Section
+from models.spec import Kind
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Label = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Task = Literal["auto", "binary", "multiclass", "multilabel", "regression"]
-Kind = Literal["image", "table", "text"]
 Severity = Literal["ignore", "warn", "error"]
 
 

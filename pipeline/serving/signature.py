@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from models.spec import Kind, Task
+
 
 @dataclass(frozen=True)
 class Column:
@@ -18,8 +20,8 @@ class Column:
 class Signature:
     """Everything outside the network that serving needs."""
 
-    kind: Literal["image", "table", "text"]
-    task: Literal["binary", "multiclass", "multilabel", "regression"]
+    kind: Kind
+    task: Task
     label: tuple[str, ...]
     """Name of the label column, or of each column of a multi-label or multi-value task."""
     classes: tuple[str, ...]
