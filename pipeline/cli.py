@@ -139,6 +139,7 @@ def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
 
     loaded = load_recipe(recipe, overrides)
     out.parent.mkdir(parents=True, exist_ok=True)
+    stop_on_sigterm()
     result = draw(loaded, out, listener=terminal())
     click.echo(f"wrote {out}, and to run {result.run_id}")
 

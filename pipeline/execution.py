@@ -155,6 +155,7 @@ class _Walk:
 
     def __init__(self, recipe: Recipe, forced: frozenset[str], listener: Listener):
         self.recipe, self.forced, self.listener = recipe, forced, listener
+        _make_folder(recipe.tracking.directory)
         self.cache = Cache(Path(recipe.tracking.directory))
         self.fingerprints = {"source": _source_fingerprint(recipe)}
         self.outcomes: list[Outcome] = []
@@ -267,6 +268,15 @@ class _Walk:
 
     def _tell(self, stage: Stage, status: str, reason: str, **more: object) -> None:
         self.listener({"kind": "stage", "name": stage.name, "status": status, "reason": reason, **more})
+
+
+def _make_folder(directory: str) -> None:
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"tracking.directory: expected a folder that can be written. Received: {directory} ({error.strerror})"
+        ) from error
 
 
 def _source_fingerprint(recipe: Recipe) -> str:

@@ -214,6 +214,14 @@ def test_a_mistake_in_the_data_ends_before_anything_is_tracked(here):
         run({"name": "x", "data": {"type": "csv", "path": "nowhere.csv", "label": "y"}, "model": {"type": "mlp"}})
 
 
+def test_a_directory_that_cannot_be_made_is_refused_at_once(here):
+    Path("file").touch()
+    with pytest.raises(
+        UserError, match=r"tracking\.directory: expected a folder that can be written\. Received: file/a"
+    ):
+        run("digits", ["tracking.directory=file/a"])
+
+
 def test_a_run_killed_in_training_is_closed_and_done_again(here, first, client):
     arguments = ["run", "digits", *SMALL, "train.epochs=200", "name=killed"]
     process = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments], stdout=subprocess.DEVNULL)
