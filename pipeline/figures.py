@@ -56,6 +56,20 @@ def learning_curves(epochs: Sequence[dict[str, Any]], best_epoch: int, path: Pat
     save(drawn, path)
 
 
+def learning_rates(epochs: np.ndarray, rates: np.ndarray, path: Path) -> None:
+    """Draws how the learning rate will move over the run.
+
+    Args:
+        epochs: Points in time, in epochs from 0.
+        rates: The rate at each.
+        path: PNG to write.
+    """
+    drawn, (axis,) = figure(width=6, height=3)
+    axis.plot(epochs, rates, color=TRAIN)
+    axis.set(title="Learning rate", xlabel="epoch", ylim=(0, None))
+    save(drawn, path)
+
+
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     """Draws how often each class was taken for each: rows are true classes, colours shares of the row.
 

@@ -1,11 +1,23 @@
-"""Learning-rate schedules: from the recipe's epochs to Keras schedules over optimiser steps."""
+"""Learning-rate schedules: from the recipe's epochs to Keras schedules over steps, which are batches."""
 
+import math
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from pipeline.recipe.train import Cosine, Exponential, ScheduleConfig, Step
+from pipeline.errors import UserError
+from pipeline.recipe.schedule import (
+    Cosine,
+    CosineRestarts,
+    Exponential,
+    OneCycle,
+    Polynomial,
+    ScheduleConfig,
+    Step,
+    period_epochs,
+)
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -46,30 +58,122 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
         return cls(**{**config, "after": keras.saving.deserialize_keras_object(config["after"])})
 
 
-def learning_rate(schedule: ScheduleConfig, *, peak: float, epochs: int, steps_per_epoch: int) -> Rate:
-    """Builds the learning rate as a function of the optimiser's step.
+@keras.saving.register_keras_serializable(package="plumbline")
+class OneCycleDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Rises along half a cosine to `peak` and falls along another: Smith and Topin 2018, "Super-Convergence".
 
     Args:
-        schedule: The recipe's schedule, in epochs.
+        initial: Rate of step 0.
+        peak: Rate of step `rising_steps`.
+        final: Rate of step `num_steps` and all after it.
+        rising_steps: Steps of the rise, at least 1.
+        num_steps: Steps of both, more than `rising_steps`.
+    """
+
+    def __init__(self, initial: float, peak: float, final: float, rising_steps: int, num_steps: int):
+        self.initial = initial
+        self.peak = peak
+        self.final = final
+        self.rising_steps = rising_steps
+        self.num_steps = num_steps
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the rate of one step, a float32 scalar; `step` counts from 0."""
+        step = tf.cast(step, tf.float32)
+        rising = _half_cosine(self.initial, self.peak, step / self.rising_steps)
+        fallen = tf.minimum((step - self.rising_steps) / (self.num_steps - self.rising_steps), 1.0)
+        return tf.where(step < self.rising_steps, rising, _half_cosine(self.peak, self.final, fallen))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return dict(vars(self))
+
+
+def learning_rate(schedule: ScheduleConfig, *, peak: float, epochs: int, steps_per_epoch: int) -> Rate:
+    """Builds the learning rate as a function of the step.
+
+    Args:
+        schedule: The recipe's schedule, in epochs or steps.
         peak: The optimiser's learning rate.
-        epochs: Planned passes over the training split; the cosine ends with the last of them.
+        epochs: Planned passes over the training split; what falls until the end ends with the last of them.
         steps_per_epoch: Batches in a pass.
 
     Returns:
         A Keras schedule; the peak itself where nothing moves.
+
+    Raises:
+        UserError: If the run is too short for the warm-up, or for the first drop or restart.
     """
-    warmup_steps = round(schedule.warmup_epochs * steps_per_epoch)
-    after = _after_warmup(schedule, peak, epochs * steps_per_epoch - warmup_steps, steps_per_epoch)
+    num_steps = epochs * steps_per_epoch
+    if isinstance(schedule, OneCycle):
+        return _one_cycle(schedule, peak, num_steps)
+    warmup_steps = schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
+    if warmup_steps >= num_steps:
+        raise UserError(
+            f"train.schedule: expected a warm-up shorter than the run's {num_steps} steps. Received: {warmup_steps}"
+        )
+    after = _after_warmup(schedule, peak, num_steps - warmup_steps, steps_per_epoch)
     return Warmup(peak, warmup_steps, after) if warmup_steps else after
 
 
+def sampled(rate: Rate, num_steps: int, num_points: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a rate off at evenly spaced steps.
+
+    Args:
+        rate: The rate or its schedule.
+        num_steps: Length of the run.
+        num_points: How many steps to look at, at most.
+
+    Returns:
+        Steps, int64 (points,), the first and the last of the run among them; and their rates, float64 (points,).
+    """
+    steps = np.unique(np.linspace(0, num_steps - 1, num_points).round().astype(np.int64))
+    return steps, np.array([float(rate(step)) if callable(rate) else rate for step in steps])
+
+
 def _after_warmup(schedule: ScheduleConfig, peak: float, num_steps: int, steps_per_epoch: int) -> Rate:
-    keras_schedules = keras.optimizers.schedules
-    if isinstance(schedule, Cosine):
-        return keras_schedules.CosineDecay(peak, max(num_steps, 1), alpha=schedule.final_fraction)
-    if isinstance(schedule, Exponential):
-        return keras_schedules.ExponentialDecay(peak, steps_per_epoch, schedule.decay)
-    if isinstance(schedule, Step):
-        every_steps = max(round(schedule.every_epochs * steps_per_epoch), 1)
-        return keras_schedules.ExponentialDecay(peak, every_steps, schedule.factor, staircase=True)
+    schedules = keras.optimizers.schedules
+    match schedule:
+        case Cosine():
+            return schedules.CosineDecay(peak, num_steps, alpha=schedule.final_fraction)
+        case CosineRestarts():
+            first_steps = _period(schedule, num_steps, steps_per_epoch)
+            return schedules.CosineDecayRestarts(
+                peak, first_steps, schedule.growth, schedule.peak_factor, schedule.final_fraction
+            )
+        case Exponential():
+            return schedules.ExponentialDecay(peak, schedule.every_steps or steps_per_epoch, schedule.decay)
+        case Polynomial():
+            return schedules.PolynomialDecay(peak, num_steps, peak * schedule.final_fraction, schedule.power)
+        case Step():
+            every_steps = _period(schedule, num_steps, steps_per_epoch)
+            return schedules.ExponentialDecay(peak, every_steps, schedule.factor, staircase=True)
     return peak
+
+
+def _period(schedule: Step | CosineRestarts, num_steps: int, steps_per_epoch: int) -> int:
+    """Steps between two drops, or until the first restart."""
+    epochs = period_epochs(schedule)
+    given = schedule.every_steps if isinstance(schedule, Step) else schedule.first_steps
+    steps = given or max(round((epochs or 0.0) * steps_per_epoch), 1)
+    if steps >= num_steps:
+        what = "drop" if isinstance(schedule, Step) else "restart"
+        raise UserError(
+            f"train.schedule: expected the first {what} within the {num_steps} steps after the warm-up. "
+            f"Received: {steps} steps"
+        )
+    return steps
+
+
+def _one_cycle(schedule: OneCycle, peak: float, num_steps: int) -> Rate:
+    if num_steps < 2:
+        raise UserError("train.schedule: `one_cycle` expects a run of two steps or more. Received: 1 step")
+    rising_steps = min(max(round(schedule.rise * num_steps), 1), num_steps - 1)
+    return OneCycleDecay(
+        schedule.initial_fraction * peak, peak, schedule.final_fraction * peak, rising_steps, num_steps
+    )
+
+
+def _half_cosine(start: float, end: float, done: tf.Tensor) -> tf.Tensor:
+    """From `start` to `end` along half a cosine; `done` is in [0, 1]."""
+    return end + (start - end) * (1 + tf.cos(math.pi * done)) / 2

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +16,21 @@ from models.spec import InputSpec, OutputSpec
 from pipeline.batches import Batches, read_prepared
 from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, ProgressBar
 from pipeline.errors import UserError
-from pipeline.figures import learning_curves
+from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
 from pipeline.optimizers import optimizer
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
 from pipeline.recipe.augment import AugmentSection
-from pipeline.recipe.train import METRICS, EarlyStoppingConfig, TrainConfig, resolve
-from pipeline.schedules import learning_rate
+from pipeline.recipe.train import (
+    METRICS,
+    EarlyStoppingConfig,
+    ReduceOnPlateauConfig,
+    TrainConfig,
+    direction,
+    resolve,
+)
+from pipeline.schedules import Rate, learning_rate, sampled
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
 
@@ -60,7 +66,7 @@ def train(
     """Builds a network, fits it on the training split and writes the weights of its best epoch.
 
     Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
-    `artifacts/` (learning curves, summary of the network).
+    `artifacts/` (the schedule, learning curves, summary of the network).
 
     Args:
         section: How to train.
@@ -87,7 +93,14 @@ def train(
     training = _batches(prepared / "train", memory, batch_size=batch_size, seed=seed, shuffle=True, augment=augment)
     validation = _batches(prepared / "validation", memory, batch_size=batch_size, seed=seed, shuffle=False)
     network = _build(model, prepared, signature, seed=seed, policy=policy)
-    _compile(network, section, signature.task, steps_per_epoch=training.steps_per_epoch, policy=policy)
+    rate = learning_rate(
+        section.schedule,
+        peak=section.optimizer.learning_rate,
+        epochs=section.epochs,
+        steps_per_epoch=training.steps_per_epoch,
+    )
+    _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
+    _compile(network, section, signature.task, rate=rate, policy=policy)
     history = fit(network, section, training, validation, journal=journal)
     return _write(network, history, out, journal)
 
@@ -109,6 +122,7 @@ def fit(
     """
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
+    plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
     total = section.epochs * training.num_examples
     with progress("train", total) as advance:
         network.fit(
@@ -116,7 +130,7 @@ def fit(
             epochs=section.epochs,
             steps_per_epoch=training.steps_per_epoch,
             validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
-            callbacks=callbacks(log, stopping, training, advance),
+            callbacks=callbacks(log, stopping, plateau, ProgressBar(advance, training)),
             shuffle=False,
             verbose=0,
         )
@@ -125,11 +139,17 @@ def fit(
 
 
 def callbacks(
-    log: EpochLog, stopping: keras.callbacks.EarlyStopping | None, training: Batches, advance: Callable[..., None]
+    log: EpochLog,
+    stopping: keras.callbacks.EarlyStopping | None,
+    plateau: keras.callbacks.ReduceLROnPlateau | None,
+    bar: ProgressBar,
 ) -> list[keras.callbacks.Callback]:
-    """Lists what watches a training, in the order in which it is called: whoever may stop the run comes first."""
-    watching = [FiniteLoss(), log, ProgressBar(advance, training)]
-    return [*watching, stopping] if stopping else watching
+    """Lists what watches a training, in the order in which it is called.
+
+    Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
+    next step.
+    """
+    return [callback for callback in (FiniteLoss(), plateau, log, bar, stopping) if callback]
 
 
 def fingerprint(network: keras.Model) -> str:
@@ -155,19 +175,21 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
         raise UserError(str(error)) from error
 
 
-def _compile(network: keras.Model, section: TrainConfig, task: str, *, steps_per_epoch: int, policy: str) -> None:
-    rate = learning_rate(
-        section.schedule,
-        peak=section.optimizer.learning_rate,
-        epochs=section.epochs,
-        steps_per_epoch=steps_per_epoch,
-    )
+def _compile(network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str) -> None:
     network.compile(
         optimizer=optimizer(section.optimizer, learning_rate=rate, policy=policy),
         loss=section.loss,
         metrics=[_metric(task)],
         auto_scale_loss=False,
     )
+
+
+def _log_schedule(rate: Rate, steps_per_epoch: int, epochs: int, artifacts: Path, journal: Journal) -> None:
+    """Draws the schedule before training starts: a rate that is not what was meant is seen at once."""
+    artifacts.mkdir()
+    steps, rates = sampled(rate, epochs * steps_per_epoch)
+    learning_rates(steps / steps_per_epoch, rates, artifacts / "schedule.png")
+    journal.log_artifact(artifacts / "schedule.png")
 
 
 def _metric(task: str) -> keras.metrics.Metric:
@@ -181,16 +203,27 @@ def _metric(task: str) -> keras.metrics.Metric:
 def _early_stopping(section: EarlyStoppingConfig) -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(
         monitor=section.monitor,
-        mode="max" if section.monitor.endswith("accuracy") else "min",
+        mode=direction(section.monitor),
         patience=section.patience,
         min_delta=section.min_delta,
         restore_best_weights=True,
     )
 
 
+def _plateau(section: ReduceOnPlateauConfig) -> keras.callbacks.ReduceLROnPlateau:
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor=section.monitor,
+        mode=direction(section.monitor),
+        factor=section.factor,
+        patience=section.patience,
+        min_delta=section.min_delta,
+        cooldown=section.cooldown,
+        min_lr=section.min_learning_rate,
+    )
+
+
 def _write(network: keras.Model, history: History, out: Path, journal: Journal) -> StageResult:
     artifacts = out / "artifacts"
-    artifacts.mkdir()
     kept = _without_optimizer(network)
     kept.save(out / "network.keras")
     tree = {"epochs": history.epochs, "best_epoch": history.best_epoch}
@@ -199,8 +232,8 @@ def _write(network: keras.Model, history: History, out: Path, journal: Journal) 
     network.summary(line_length=100, expand_nested=True, print_fn=lines.append)
     (artifacts / "model_summary.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     learning_curves(history.epochs, history.best_epoch, artifacts / "curves.png")
-    for path in sorted(artifacts.iterdir()):
-        journal.log_artifact(path)
+    for name in ("curves.png", "model_summary.txt"):
+        journal.log_artifact(artifacts / name)
 
     num_parameters = network.count_params()
     journal.log_metrics(

@@ -86,7 +86,7 @@ def test_pictures_and_summary_are_artifacts(digits: Stages) -> None:
     named = {
         record["path"] for record in read_journal(digits.trained / "journal.jsonl") if record["kind"] == "artifact"
     }
-    assert named == {"artifacts/curves.png", "artifacts/model_summary.txt"}
+    assert named == {"artifacts/schedule.png", "artifacts/curves.png", "artifacts/model_summary.txt"}
     assert "dropout" in (digits.trained / "artifacts" / "model_summary.txt").read_text().lower()
 
 
@@ -97,6 +97,22 @@ def test_the_learning_rate_of_each_epoch_follows_the_schedule(digits: Stages, tm
     folder = train_small(digits.prepared, tmp_path / "trained", MLP, section)
     rates = [record["values"]["learning_rate"] for record in metrics_of(folder) if record["step"] is not None]
     assert rates == pytest.approx([0.25, 0.125, 0.0625])
+
+
+def test_the_schedule_is_drawn_before_the_first_epoch(digits: Stages) -> None:
+    kinds = [record.get("path", record["kind"]) for record in read_journal(digits.trained / "journal.jsonl")]
+    assert kinds.index("artifacts/schedule.png") < kinds.index("metrics")
+
+
+def test_a_plateau_lowers_the_learning_rate_by_its_factor(digits: Stages, tmp_path: Path) -> None:
+    section = train_section(
+        epochs=5,
+        optimizer={"type": "sgd", "learning_rate": 0.5},
+        reduce_on_plateau={"monitor": "val_loss", "patience": 2, "factor": 0.1, "min_delta": 100, "cooldown": 1},
+    )
+    folder = train_small(digits.prepared, tmp_path / "trained", MLP, section)
+    rates = [record["values"]["learning_rate"] for record in metrics_of(folder) if record["step"] is not None]
+    assert rates == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005])
 
 
 def test_mixed_precision_trains_and_answers_in_float32(digits: Stages, tmp_path: Path) -> None:

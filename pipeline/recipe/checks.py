@@ -10,7 +10,8 @@ from pipeline.recipe import augment, preprocess
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.evaluate import DEFAULTS, METRICS
-from pipeline.recipe.train import LOSSES, monitors
+from pipeline.recipe.train import LOSSES
+from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.tree import Recipe
 
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
@@ -43,7 +44,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _split, _kinds, _task, _metrics, _schedule, _columns, _without_effect)
+    checks = (_names, _split, _kinds, _task, _metrics, _training, _columns, _without_effect)
     return [problem for find in checks for problem in find(recipe, known)]
 
 
@@ -175,7 +176,7 @@ def _task(recipe: Recipe, known: Known) -> Iterator[Problem]:
 
 
 def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
-    """Metrics exist, the task has them, and what a gate or a watcher needs is computed."""
+    """Metrics exist, the task has them, and what a gate needs is computed."""
     task, named, gate = known.task, recipe.evaluate.metrics, recipe.register_.gate
     asked = [(f"evaluate.metrics.{i}", name) for i, name in enumerate(named or ())]
     asked += [(f"register.gate.{name}", name) for name in gate]
@@ -188,22 +189,10 @@ def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
             yield Problem(key, f"a {task} task has no `{name}`. It has: {having}")
         elif name not in computed and set(computed) <= set(METRICS):
             yield Problem(key, f"not among evaluate.metrics ({', '.join(computed)}); add it there")
-    stopping = recipe.train.early_stopping
-    trained = monitors(task) if task else dict.fromkeys(name for t in LOSSES for name in monitors(t))
-    if stopping and stopping.monitor not in trained:
-        guess = nearest(stopping.monitor, trained)
-        yield Problem(
-            "train.early_stopping.monitor",
-            f"expected one of {', '.join(trained)}. Received: {stopping.monitor!r}{guess}",
-        )
 
 
-def _schedule(recipe: Recipe, _: Known) -> Iterator[Problem]:
-    warmup, epochs = recipe.train.schedule.warmup_epochs, recipe.train.epochs
-    if warmup >= epochs:
-        yield Problem(
-            "train.schedule.warmup_epochs", f"expected fewer than train.epochs ({epochs}). Received: {warmup}"
-        )
+def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    return check_training(recipe.train, known.task)
 
 
 def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
 """The recipe's `train` section: how long, with which optimiser, schedule and precision."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from models.section import Section
 from pipeline.errors import UserError
+from pipeline.recipe.schedule import Constant, ScheduleConfig
 
 LOSSES: dict[str, tuple[str, ...]] = {
     "binary": ("binary_crossentropy",),
@@ -36,52 +37,6 @@ class OptimizerConfig(Section):
     """Peak learning rate; the schedule is relative to it."""
 
 
-class Schedule(Section):
-    """What every learning-rate schedule has."""
-
-    warmup_epochs: float = Field(0.0, ge=0)
-    """Epochs over which the rate rises from 0 to its peak in a straight line, before the schedule begins."""
-
-
-class Constant(Schedule):
-    """The learning rate stays at its peak."""
-
-    type: Literal["constant"]
-    """The schedule."""
-
-
-class Cosine(Schedule):
-    """The rate falls along half a cosine until the last epoch (Loshchilov and Hutter 2017)."""
-
-    type: Literal["cosine"]
-    """The schedule."""
-    final_fraction: float = Field(0.0, ge=0, le=1)
-    """Rate at the end, as a share of the peak."""
-
-
-class Exponential(Schedule):
-    """The rate is multiplied by `decay` each epoch, smoothly."""
-
-    type: Literal["exponential"]
-    """The schedule."""
-    decay: float = Field(0.9, gt=0, le=1)
-    """Factor an epoch."""
-
-
-class Step(Schedule):
-    """The rate is multiplied by `factor` every `every_epochs` epochs."""
-
-    type: Literal["step"]
-    """The schedule."""
-    every_epochs: float = Field(10.0, gt=0)
-    """Epochs between two drops."""
-    factor: float = Field(0.1, gt=0, lt=1)
-    """What the rate is multiplied by at each drop."""
-
-
-ScheduleConfig = Annotated[Constant | Cosine | Exponential | Step, Field(discriminator="type")]
-
-
 class EarlyStoppingConfig(Section):
     """Stops when a metric no longer improves and keeps the weights of the best epoch."""
 
@@ -93,6 +48,23 @@ class EarlyStoppingConfig(Section):
     """Smallest change that counts as an improvement."""
 
 
+class ReduceOnPlateauConfig(Section):
+    """Lowers a constant learning rate when a metric no longer improves (Keras `ReduceLROnPlateau`)."""
+
+    monitor: str = "val_loss"
+    """The metric to watch, as in `early_stopping`."""
+    factor: float = Field(0.1, gt=0, lt=1)
+    """What the rate is multiplied by."""
+    patience: int = Field(10, ge=1)
+    """Epochs without improvement after which the rate is lowered."""
+    min_delta: float = Field(0.0, ge=0)
+    """Smallest change that counts as an improvement."""
+    cooldown: int = Field(0, ge=0)
+    """Epochs after a reduction in which nothing is counted."""
+    min_learning_rate: float = Field(0.0, ge=0)
+    """Rate below which it is not lowered."""
+
+
 class TrainConfig(Section):
     """How the network is trained."""
 
@@ -102,6 +74,8 @@ class TrainConfig(Section):
     """A Keras optimiser by name, with its arguments."""
     schedule: ScheduleConfig = Constant(type="constant")
     """How the learning rate moves over the run."""
+    reduce_on_plateau: ReduceOnPlateauConfig | None = None
+    """When to lower the learning rate because a metric no longer improves; with a constant schedule only."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop before the last epoch; null: never, and the last weights are kept."""
     loss: Literal[
@@ -124,6 +98,11 @@ def monitors(task: str) -> tuple[str, ...]:
     return ("loss", METRICS[task], "val_loss", f"val_{METRICS[task]}")
 
 
+def direction(monitor: str) -> Literal["max", "min"]:
+    """Whether a larger or a smaller value of what is watched is better."""
+    return "max" if monitor.endswith("accuracy") else "min"
+
+
 def resolve(section: TrainConfig, task: str) -> TrainConfig:
     """Fills the loss of the task in and checks what can be checked only once the task is known.
 
@@ -134,12 +113,13 @@ def resolve(section: TrainConfig, task: str) -> TrainConfig:
         raise UserError(
             f"train.loss: expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {section.loss!r}"
         )
-    stopping = section.early_stopping
-    if stopping is not None and stopping.monitor not in monitors(task):
-        raise UserError(
-            f"train.early_stopping.monitor: expected one of {', '.join(monitors(task))} for a {task} task. "
-            f"Received: {stopping.monitor!r}"
-        )
+    for key in ("early_stopping", "reduce_on_plateau"):
+        watching = getattr(section, key)
+        if watching is not None and watching.monitor not in monitors(task):
+            raise UserError(
+                f"train.{key}.monitor: expected one of {', '.join(monitors(task))} for a {task} task. "
+                f"Received: {watching.monitor!r}"
+            )
     if section.loss != "auto":
         return section
     return TrainConfig.model_validate({**section.model_dump(), "loss": LOSSES[task][0]})

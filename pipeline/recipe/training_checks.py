@@ -1,0 +1,88 @@
+"""Combinations of the `train` section that cannot work, or would not do what they say."""
+
+from collections.abc import Iterator
+
+from pipeline.recipe.errors import Problem, nearest
+from pipeline.recipe.schedule import Constant, CosineRestarts, OneCycle, Step, period_epochs
+from pipeline.recipe.train import METRICS, TrainConfig, monitors
+
+PERIODS = {"step": ("every_epochs", "every_steps"), "cosine_restarts": ("first_epochs", "first_steps")}
+"""Keys of a schedule's period, in epochs and in steps."""
+
+
+def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
+    """Finds every impossible combination within the section, and with the task.
+
+    Args:
+        section: The recipe's `train` section, its keys valid one by one.
+        task: None while it is not known.
+    """
+    yield from _schedule(section)
+    yield from _plateau(section)
+    yield from _monitors(section, task)
+
+
+def _schedule(section: TrainConfig) -> Iterator[Problem]:
+    """Warm-up and first drop or restart lie within the run, and each is given once."""
+    schedule, epochs = section.schedule, section.epochs
+    if isinstance(schedule, OneCycle):
+        return
+    if schedule.warmup_epochs and schedule.warmup_steps:
+        yield Problem("train.schedule.warmup_steps", "given beside `warmup_epochs`; keep one of the two")
+    if schedule.warmup_epochs >= epochs:
+        yield Problem(
+            "train.schedule.warmup_epochs",
+            f"expected fewer than train.epochs ({epochs}). Received: {schedule.warmup_epochs}",
+        )
+    if isinstance(schedule, Step | CosineRestarts):
+        in_epochs, in_steps = PERIODS[schedule.type]
+        if getattr(schedule, in_epochs) and getattr(schedule, in_steps):
+            yield Problem(f"train.schedule.{in_steps}", f"given beside `{in_epochs}`; keep one of the two")
+        period = period_epochs(schedule)
+        if period and period >= epochs - schedule.warmup_epochs:
+            yield Problem(
+                f"train.schedule.{in_epochs}",
+                f"has no effect: {period:g} epochs are the whole run (train.epochs: {epochs}); make it shorter",
+            )
+
+
+def _plateau(section: TrainConfig) -> Iterator[Problem]:
+    plateau, stopping, schedule = section.reduce_on_plateau, section.early_stopping, section.schedule
+    if plateau is None:
+        return
+    if not isinstance(schedule, Constant) or schedule.warmup_epochs or schedule.warmup_steps:
+        yield Problem(
+            "train.reduce_on_plateau",
+            f"needs a rate that nothing else moves: `schedule: {{type: constant}}` without warm-up. "
+            f"Received: {schedule.type}",
+        )
+    if plateau.min_learning_rate >= section.optimizer.learning_rate:
+        yield Problem(
+            "train.reduce_on_plateau.min_learning_rate",
+            f"expected less than train.optimizer.learning_rate ({section.optimizer.learning_rate:g}). "
+            f"Received: {plateau.min_learning_rate:g}",
+        )
+    if (
+        stopping
+        and stopping.monitor == plateau.monitor
+        and stopping.patience <= plateau.patience
+        and stopping.min_delta >= plateau.min_delta
+    ):
+        yield Problem(
+            "train.reduce_on_plateau.patience",
+            f"expected less than train.early_stopping.patience ({stopping.patience}), or the run ends first. "
+            f"Received: {plateau.patience}",
+        )
+
+
+def _monitors(section: TrainConfig, task: str | None) -> Iterator[Problem]:
+    """What early stopping and the plateau watch is computed."""
+    tasks = [task] if task else list(METRICS)
+    computed = dict.fromkeys(name for each in tasks for name in monitors(each))
+    for key in ("early_stopping", "reduce_on_plateau"):
+        watching = getattr(section, key)
+        if watching and watching.monitor not in computed:
+            guess = nearest(watching.monitor, computed)
+            yield Problem(
+                f"train.{key}.monitor", f"expected one of {', '.join(computed)}. Received: {watching.monitor!r}{guess}"
+            )

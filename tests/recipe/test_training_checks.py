@@ -1,0 +1,46 @@
+"""The `train` section: combinations that are refused, and what the refusal says."""
+
+import pytest
+
+from pipeline.recipe.errors import RecipeError
+from pipeline.recipe.load import dump_recipe, load_recipe
+
+BARE = {"name": "bare", "data": {"type": "digits"}, "model": {"type": "mlp"}}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("schedule={type: constant, warmup_epochs: 1, warmup_steps: 5}", "train.schedule.warmup_steps: given beside"),
+        ("schedule={type: step, every_epochs: 2, every_steps: 5}", "train.schedule.every_steps: given beside"),
+        ("schedule={type: step, every_epochs: 20}", "has no effect: 20 epochs are the whole run (train.epochs: 20)"),
+        ("schedule={type: cosine_restarts, first_epochs: 19, warmup_epochs: 1}", "train.schedule.first_epochs: has no"),
+        ("schedule={type: one_cycle, warmup_epochs: 1}", "train.schedule.warmup_epochs: unknown key"),
+        ("reduce_on_plateau={monitor: val_los}", "train.reduce_on_plateau.monitor: expected one of loss"),
+        ("{schedule: {type: cosine}, reduce_on_plateau: {}}", "needs a rate that nothing else moves"),
+        ("{schedule: {type: constant, warmup_steps: 3}, reduce_on_plateau: {}}", "needs a rate that nothing else"),
+        ("{early_stopping: {patience: 3}, reduce_on_plateau: {patience: 3}}", "or the run ends first. Received: 3"),
+        ("reduce_on_plateau={min_learning_rate: 0.001}", "expected less than train.optimizer.learning_rate (0.001)"),
+    ],
+)
+def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) -> None:
+    key = "train=" if override.startswith("{") else "train."
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(BARE, [key + override])
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        "{schedule: {type: step, every_steps: 100}}",
+        "{schedule: {type: cosine_restarts, first_epochs: 2}}",
+        "{schedule: {type: one_cycle}}",
+        "{reduce_on_plateau: {patience: 3}, early_stopping: {patience: 10}}",
+    ],
+)
+def test_a_technique_loads_and_is_the_same_when_shown(train: str, tmp_path) -> None:
+    recipe = load_recipe(BARE, [f"train={train}"])
+    path = tmp_path / "shown.yaml"
+    path.write_text(dump_recipe(recipe), encoding="utf-8")
+    assert load_recipe(path) == recipe
