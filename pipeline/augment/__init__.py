@@ -7,18 +7,25 @@ reader of its pixels.)
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from models.seeds import seed_for
+from pipeline.augment.elastic import elastic
+from pipeline.augment.filters import blur, jpeg
+from pipeline.augment.fused import fused
 from pipeline.augment.geometry import MAPS, Affine, flip_sides
-from pipeline.augment.hashing import draws
+from pipeline.augment.hashing import Draws, draws
 from pipeline.augment.pixels import CHANGES
-from pipeline.augment.warp import warp
-from pipeline.recipe.augment import AugmentConfig, Flip, Geometric
+from pipeline.augment.warp import Fill, warp
+from pipeline.recipe.augment import AugmentConfig, Blur, Elastic, Flip, Geometric, Jpeg
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 """`(images, indices, epoch) -> images`; see `augmentation`."""
+
+PASSES: dict[type, Callable[[Any, Draws, tf.Tensor], tf.Tensor]] = {Elastic: elastic, Blur: blur, Jpeg: jpeg}
+"""Transforms that are a pass of their own, and see to their compilation: `(transform, draws, images) -> images`."""
 
 Keyed = tuple[int, AugmentConfig]
 """A transform and the key of its random numbers."""
@@ -60,28 +67,32 @@ def _runs(keyed: list[Keyed]) -> list[list[Keyed]]:
 
 
 def _one_pass(run: list[Keyed]) -> bool:
+    if any(type(transform) in PASSES for _, transform in run):
+        return False
     moves = {type(transform) in MAPS for _, transform in run}
     fills = {transform.fill for _, transform in run if isinstance(transform, Geometric)}
     return len(moves) == 1 and len(fills) <= 1
 
 
 def _compiled(run: list[Keyed]) -> Augmentation:
+    if type(run[0][1]) in PASSES:
+        return functools.partial(_pass, *run)
     if all(isinstance(transform, Flip) for _, transform in run):
         stage = _mirror
     elif type(run[0][1]) in MAPS:
         stage = _move
     else:
         stage = _change
-    compiled: Augmentation = tf.function(functools.partial(stage, run), jit_compile=True, autograph=False)
-    return compiled
+    return fused(functools.partial(stage, run))
 
 
 def _move(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
     """Composes the maps of a run and resamples once."""
     size = images.shape[1], images.shape[2]
     maps = [MAPS[type(each)](each, draws(key, each.probability, indices, epoch), size) for key, each in run]
-    fill = next(each.fill for _, each in run if isinstance(each, Geometric))
-    return warp(images, functools.reduce(Affine.then, maps), fill)
+    # What lies beyond the border is seen by none of the transforms that have no fill.
+    fills: list[Fill] = [each.fill for _, each in run if isinstance(each, Geometric)]
+    return warp(images, functools.reduce(Affine.then, maps), fills[0] if fills else "nearest")
 
 
 def _mirror(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
@@ -100,3 +111,8 @@ def _change(run: list[Keyed], images: tf.Tensor, indices: tf.Tensor, epoch: tf.T
     for key, each in run:
         images = CHANGES[type(each)](each, draws(key, each.probability, indices, epoch), images)
     return images
+
+
+def _pass(keyed: Keyed, images: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    key, each = keyed
+    return PASSES[type(each)](each, draws(key, each.probability, indices, epoch), images)

@@ -21,17 +21,25 @@ class Draws(NamedTuple):
         """Draws float32 (batch,), evenly from [low, high)."""
         return low + (high - low) * to_unit(fold(self.state, stream))
 
+    def integer(self, stream: int, count: int) -> tf.Tensor:
+        """Draws int32 (batch,), evenly from [0, count)."""
+        return tf.cast(self.uniform(stream, 0.0, float(count)), tf.int32)
+
     def amount(self, stream: int, limit: float) -> tf.Tensor:
         """Draws float32 (batch,), evenly from [-limit, limit), and exactly 0 for examples that are not changed."""
         return tf.where(self.chosen(), self.uniform(stream, -limit, limit), 0.0)
 
     def normal(self, stream: int, shape: tuple[int, ...]) -> tf.Tensor:
         """Draws float32 (batch, *shape) from the standard normal distribution, by its inverse distribution function."""
+        # A hair less than (-1, 1): at the ends the inverse is infinite.
+        position = (1.0 - 2.0**-23) * (2.0 * self.units(stream, shape) - 1.0)
+        return 2.0**0.5 * tf.math.erfinv(position)
+
+    def units(self, stream: int, shape: tuple[int, ...]) -> tf.Tensor:
+        """Draws float32 (batch, *shape), evenly from [0, 1)."""
         cells = tf.reshape(tf.range(tf.math.reduce_prod(shape)), shape)
         states = tf.reshape(fold(self.state, stream), (-1, *(1 for _ in shape)))
-        # A hair less than (-1, 1): at the ends the inverse is infinite.
-        position = (1.0 - 2.0**-23) * (2.0 * to_unit(fold(states, cells)) - 1.0)
-        return 2.0**0.5 * tf.math.erfinv(position)
+        return to_unit(fold(states, cells))
 
 
 def draws(key: int, probability: float, indices: tf.Tensor, epoch: tf.Tensor) -> Draws:

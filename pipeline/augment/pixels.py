@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from pipeline.augment.hashing import Draws
-from pipeline.recipe.augment import Brightness, Contrast, Cutout, Noise
+from pipeline.recipe.augment import Brightness, Contrast, Cutout, Hue, Noise, Posterize, Saturation, Solarize
 
 WHITE = 255.0
+
+# Keras's own arithmetic; its random numbers, which are not keyed by example, are not used.
+_HUE = keras.layers.RandomHue(0.0, value_range=(0, WHITE), seed=0, dtype="float32", name="hue")
+_SATURATION = keras.layers.RandomSaturation(0.0, value_range=(0, 1), seed=0, dtype="float32", name="saturation")
+_POSTERIZATION = keras.layers.RandomPosterization(8, value_range=(0, WHITE), seed=0, dtype="float32", name="posterize")
+_SOLARIZATION = keras.layers.Solarization(value_range=(0, WHITE), seed=0, dtype="float32", name="solarize")
 
 
 def contrast(transform: Contrast, draws: Draws, images: tf.Tensor) -> tf.Tensor:
@@ -37,6 +44,42 @@ def cutout(transform: Cutout, draws: Draws, images: tf.Tensor) -> tf.Tensor:
     return tf.where(_an_image(draws.chosen()) & inside_rows & inside_columns, 0.0, images)
 
 
+def hue(transform: Hue, draws: Draws, images: tf.Tensor) -> tf.Tensor:
+    """Turns the colours of an image by up to `fraction` of the circle."""
+    turn = {"factor": draws.amount(1, transform.fraction)}
+    return _where_chosen(draws, _HUE.transform_images(images, turn), images)
+
+
+def saturation(transform: Saturation, draws: Draws, images: tf.Tensor) -> tf.Tensor:
+    """Multiplies saturation by a factor in [1 - fraction, 1 + fraction]."""
+    factor = {"factor": 1.0 + draws.amount(1, transform.fraction)}
+    return _where_chosen(draws, WHITE * _SATURATION.transform_images(images / WHITE, factor), images)
+
+
+def solarize(transform: Solarize, draws: Draws, images: tf.Tensor) -> tf.Tensor:
+    """Inverts values of `threshold` of the range and above."""
+    return _where_chosen(draws, solarized(images, tf.fill(tf.shape(draws.state), WHITE * transform.threshold)), images)
+
+
+def solarized(images: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """Inverts values from `threshold` on; float32 (batch,), in [0, 255]."""
+    return _SOLARIZATION.transform_images(images, {"thresholds": _an_image(threshold), "additions": 0.0})
+
+
+def posterize(transform: Posterize, draws: Draws, images: tf.Tensor) -> tf.Tensor:
+    """Keeps the highest `bits` of each value."""
+    return _where_chosen(draws, posterized(images, tf.fill(tf.shape(draws.state), transform.bits)), images)
+
+
+def posterized(images: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
+    """Keeps the highest bits of each value; int32 (batch,), in [1, 8]."""
+    return _POSTERIZATION.transform_images(images, {"shift_factor": tf.cast(8 - bits, tf.uint8)})
+
+
+def _where_chosen(draws: Draws, changed: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    return tf.where(_an_image(draws.chosen()), changed, images)
+
+
 def _covered(centre: tf.Tensor, side: int, size: int) -> tf.Tensor:
     """Which pixels of an axis a square covers: bool (batch, size)."""
     start = tf.floor(centre)[:, tf.newaxis] - side // 2
@@ -58,5 +101,9 @@ CHANGES: dict[type, Callable[[Any, Draws, tf.Tensor], tf.Tensor]] = {
     Brightness: brightness,
     Noise: noise,
     Cutout: cutout,
+    Hue: hue,
+    Saturation: saturation,
+    Solarize: solarize,
+    Posterize: posterize,
 }
 """Transform to its function: `(transform, draws, images float32) -> images float32`."""

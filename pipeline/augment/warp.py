@@ -22,8 +22,22 @@ def warp(images: tf.Tensor, source: Affine, fill: Fill) -> tf.Tensor:
     Returns:
         float32 of the shape of `images`.
     """
+    return resample(images, *sources(source, images.shape[1], images.shape[2]), fill)
+
+
+def resample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor, fill: Fill) -> tf.Tensor:
+    """Fetches every pixel of the output from a place of its own; see `warp`.
+
+    Args:
+        images: uint8 or float32 (batch, height, width, channels), of static shape.
+        y: Rows that the output's pixels come from, in pixels; float32 (batch, height, width).
+        x: Columns that they come from.
+        fill: What lies beyond the border.
+
+    Returns:
+        float32 of the shape of `images`.
+    """
     batch, height, width, channels = images.shape
-    y, x = _sources(source, height, width)
     row, upper, lower = _neighbours(y, height, fill)
     column, left, right = _neighbours(x, width, fill)
     pixels = tf.reshape(images, (-1, channels))
@@ -37,7 +51,7 @@ def warp(images: tf.Tensor, source: Affine, fill: Fill) -> tf.Tensor:
     return upper * above + lower * below
 
 
-def _sources(source: Affine, height: int, width: int) -> tuple[tf.Tensor, tf.Tensor]:
+def sources(source: Affine, height: int, width: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Coordinates that the output's pixels come from: y and x, each float32 (batch, height, width)."""
     centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
     y = (tf.range(height, dtype=tf.float32) - centre_y)[:, tf.newaxis]

@@ -139,10 +139,10 @@ def _kinds(recipe: Recipe, known: Known) -> Iterator[Problem]:
         yield Problem("model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {source}` is {kind}")
     for i, transform in enumerate(recipe.augment):
         changes = augment.KINDS[transform.type]
-        if kind != changes:
+        if kind not in changes:
             yield Problem(
                 f"augment.{i}.type",
-                f"`{transform.type}` changes {changes} data; `data.type: {source}` is {kind}",
+                f"`{transform.type}` changes {' and '.join(changes)} data; `data.type: {source}` is {kind}",
             )
     try:
         preprocess.resolve(recipe.preprocess, kind)
@@ -208,8 +208,15 @@ def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:
             "model.output_activation", "has no effect with `add_output: false`; give the last layer its activation"
         )
     for i, transform in enumerate(recipe.augment):
-        if isinstance(transform, augment.Flip) and not (transform.horizontal or transform.vertical):
-            yield Problem(f"augment.{i}", "`flip` has no effect with neither horizontal nor vertical; remove it")
+        if isinstance(transform, augment.Flip | augment.Shear) and not (transform.horizontal or transform.vertical):
+            yield Problem(
+                f"augment.{i}", f"`{transform.type}` has no effect with neither horizontal nor vertical; remove it"
+            )
+        if transform.type in augment.OF_COLOURS and recipe.preprocess.channels == 1:
+            yield Problem(
+                f"augment.{i}.type",
+                f"`{transform.type}` changes colours; with `preprocess.channels: 1` there are none. Remove it",
+            )
 
 
 def _columns(recipe: Recipe, _: Known) -> Iterator[Problem]:

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.augment.hashing import Draws, draws
-from pipeline.augment.pixels import brightness, contrast, cutout, noise
-from pipeline.recipe.augment import Brightness, Contrast, Cutout, Noise
+from pipeline.augment.pixels import brightness, contrast, cutout, hue, noise, posterize, saturation, solarize
+from pipeline.recipe.augment import Brightness, Contrast, Cutout, Hue, Noise, Posterize, Saturation, Solarize
 
 COUNT = 512
 
@@ -69,6 +69,54 @@ def test_cutout_blackens_one_square_of_its_side() -> None:
     assert black.any(axis=(0, 3)).all()
 
 
+def hsv(images: np.ndarray) -> np.ndarray:
+    """Hue in [0, 1) and saturation in [0, 1] of images in [0, 255], value as it is."""
+    return tf.image.rgb_to_hsv(images / 255.0).numpy()  # type: ignore[no-any-return]
+
+
+def test_hue_turns_all_colours_of_an_image_alike_and_keeps_the_rest(pictures: np.ndarray) -> None:
+    before = hsv(pictures)
+    after = hsv(hue(Hue(type="hue", fraction=0.1), some(), tf.constant(pictures)).numpy())
+    np.testing.assert_allclose(after[..., 1:], before[..., 1:], atol=1e-4)
+    turn = (after[..., 0] - before[..., 0] + 0.5) % 1.0 - 0.5
+    np.testing.assert_allclose(turn, np.broadcast_to(turn[:, :1, :1], turn.shape), atol=1e-4)
+    assert -0.1001 < turn.min() < -0.098
+    assert 0.098 < turn.max() < 0.1001
+
+
+def test_saturation_is_multiplied_and_hue_kept(pictures: np.ndarray) -> None:
+    before = hsv(pictures)
+    after = hsv(saturation(Saturation(type="saturation", fraction=0.5), some(), tf.constant(pictures)).numpy())
+    np.testing.assert_allclose(after[..., 2], before[..., 2], atol=1e-4)
+    factors = after[..., 1] / before[..., 1]
+    np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1, :1], factors.shape), rtol=1e-3)
+    assert 0.5 <= factors.min() < 0.51
+    assert 1.49 < factors.max() <= 1.501
+
+
+def test_saturation_stops_at_pure_colours() -> None:
+    red = tf.constant([[[[200.0, 10.0, 10.0]]]] * COUNT)
+    result = saturation(Saturation(type="saturation", fraction=1.0), some(), red).numpy()
+    assert result.min() >= 0.0
+    np.testing.assert_allclose(result[..., 0], 200.0, atol=1e-3)
+
+
+def test_solarize_inverts_values_from_the_threshold_on() -> None:
+    ramp = tf.reshape(tf.range(256, dtype=tf.float32), (1, 16, 16, 1))
+    opened = draws(1, 1.0, tf.range(1), tf.constant(0))
+    result = np.ravel(solarize(Solarize(type="solarize", threshold=0.4), opened, ramp))
+    np.testing.assert_array_equal(result, [v if v < 102 else 255 - v for v in range(256)])
+
+
+@pytest.mark.parametrize("bits", [1, 3, 7])
+def test_posterize_keeps_the_highest_bits(bits: int) -> None:
+    ramp = tf.reshape(tf.range(256, dtype=tf.float32), (1, 16, 16, 1))
+    opened = draws(1, 1.0, tf.range(1), tf.constant(0))
+    result = np.ravel(posterize(Posterize(type="posterize", bits=bits), opened, ramp))
+    step = 2 ** (8 - bits)
+    np.testing.assert_array_equal(result, np.arange(256) // step * step)
+
+
 @pytest.mark.parametrize(
     ("change", "transform"),
     [
@@ -76,6 +124,10 @@ def test_cutout_blackens_one_square_of_its_side() -> None:
         (brightness, Brightness(type="brightness")),
         (noise, Noise(type="noise")),
         (cutout, Cutout(type="cutout")),
+        (hue, Hue(type="hue")),
+        (saturation, Saturation(type="saturation")),
+        (solarize, Solarize(type="solarize", threshold=0.45)),
+        (posterize, Posterize(type="posterize")),
     ],
 )
 def test_examples_that_are_not_chosen_keep_every_value(change, transform, pictures: np.ndarray) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,99 @@
+"""The recipe's `augment` section: random changes of training examples, in order; one class a transform.
+
+What is drawn depends on the seed, the transform's place and type in the list, the epoch and the example; never on
+threads, on batches or on the order of examples.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.recipe.augment.moves import CropAndResize, Elastic, Flip, Rotate, Shear, Shift, Zoom
+from pipeline.recipe.augment.transform import Geometric
+from pipeline.recipe.augment.values import (
+    Blur,
+    Brightness,
+    Contrast,
+    Cutout,
+    Hue,
+    Jpeg,
+    Noise,
+    Posterize,
+    Saturation,
+    Solarize,
+)
+
+IMAGES = (
+    "flip",
+    "shift",
+    "rotate",
+    "zoom",
+    "shear",
+    "crop_and_resize",
+    "elastic",
+    "contrast",
+    "brightness",
+    "noise",
+    "cutout",
+    "hue",
+    "saturation",
+    "solarize",
+    "posterize",
+    "blur",
+    "jpeg",
+)
+"""Transforms of images."""
+
+KINDS: dict[str, tuple[str, ...]] = dict.fromkeys(IMAGES, ("image",))
+"""Kinds of data each transform is for."""
+
+OF_COLOURS = ("hue", "saturation")
+"""Transforms that change nothing in grey images."""
+
+AugmentConfig = Annotated[
+    Flip
+    | Shift
+    | Rotate
+    | Zoom
+    | Shear
+    | CropAndResize
+    | Elastic
+    | Contrast
+    | Brightness
+    | Noise
+    | Cutout
+    | Hue
+    | Saturation
+    | Solarize
+    | Posterize
+    | Blur
+    | Jpeg,
+    Field(discriminator="type"),
+]
+AugmentSection = Annotated[tuple[AugmentConfig, ...], Field(strict=False)]
+
+__all__ = [
+    "IMAGES",
+    "KINDS",
+    "OF_COLOURS",
+    "AugmentConfig",
+    "AugmentSection",
+    "Blur",
+    "Brightness",
+    "Contrast",
+    "CropAndResize",
+    "Cutout",
+    "Elastic",
+    "Flip",
+    "Geometric",
+    "Hue",
+    "Jpeg",
+    "Noise",
+    "Posterize",
+    "Rotate",
+    "Saturation",
+    "Shear",
+    "Shift",
+    "Solarize",
+    "Zoom",
+]
