@@ -19,6 +19,7 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 
 docs: $(STAMP)  ## what is generated from the code
 	$(BIN)/plumbline schema --markdown > docs/recipe.md
+	$(BIN)/python docs/files.py
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@if command -v uv > /dev/null; then \

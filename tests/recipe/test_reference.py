@@ -1,5 +1,6 @@
 """The generated documentation is of the schema as it is."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -27,3 +28,10 @@ def test_the_json_schema_has_the_sections_and_their_descriptions():
     assert set(schema["properties"]) >= {"name", "data", "model", "train", "register", "tracking"}
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["description"] == "Passes over the training split."
+
+
+def test_the_list_of_files_is_current():
+    spec = importlib.util.spec_from_file_location("files", ROOT / "docs/files.py")
+    files = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(files)
+    assert (ROOT / "docs/files.md").read_text(encoding="utf-8") == files.purposes(), "run `make docs`"
