@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from models.config import LayersConfig, TextConfig
-from models.keras_api import arguments, keras_api
 from pipeline.recipe import augment, preprocess
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.evaluate import DEFAULTS, METRICS
+from pipeline.recipe.keras_names import check_object
+from pipeline.recipe.model_checks import check_model
 from pipeline.recipe.train import LOSSES
 from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.tree import Recipe
@@ -44,66 +43,19 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _split, _kinds, _task, _metrics, _training, _columns, _without_effect)
+    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _without_effect)
     return [problem for find in checks for problem in find(recipe, known)]
+
+
+def _model(recipe: Recipe, _: Known) -> Iterator[Problem]:
+    return check_model(recipe.model)
 
 
 def _names(recipe: Recipe, _: Known) -> Iterator[Problem]:
     """Names and arguments that Keras must know."""
     optimizer = recipe.train.optimizer
     given = {"learning_rate", *(optimizer.model_extra or {})}
-    yield from _object("optimizers", "train.optimizer", optimizer.type, given)
-    model = recipe.model
-    if isinstance(model, LayersConfig):
-        for i, layer in enumerate(model.layers):
-            yield from _layer(f"model.layers.{i}", layer)
-        return
-    yield from _name("activations", "model.activation", model.activation)
-    initializer = model.kernel_initializer
-    if initializer != "auto":
-        yield from _named("initializers", "model.kernel_initializer", initializer)
-
-
-def _layer(key: str, layer: dict[str, Any]) -> Iterator[Problem]:
-    if not isinstance(layer.get("type"), str):
-        yield Problem(key, "expected a Keras layer, such as {type: Dense, units: 64}. It has no `type`")
-        return
-    yield from _object("layers", key, layer["type"], set(layer) - {"type"})
-    for name, value in layer.items():
-        if name.endswith("initializer") and value is not None:
-            yield from _named("initializers", f"{key}.{name}", value)
-        elif name.endswith("regularizer") and value is not None:
-            yield from _named("regularizers", f"{key}.{name}", value)
-        elif name == "activation" and isinstance(value, str):
-            yield from _name("activations", f"{key}.activation", value)
-
-
-def _named(group: str, key: str, value: Any) -> Iterator[Problem]:
-    """An initialiser or regulariser: a name, or a mapping with `type` and arguments."""
-    if not isinstance(value, dict):
-        yield from _name(group, key, value)
-    elif "type" in value:
-        yield from _object(group, key, value["type"], set(value) - {"type"})
-    else:
-        yield Problem(key, "expected a name, or {type: name, argument: value}. It has no `type`")
-
-
-def _object(group: str, key: str, name: Any, given: set[str]) -> Iterator[Problem]:
-    """A Keras object given as `type` with arguments."""
-    known = arguments(group, str(name))
-    if known is None:
-        yield from _name(group, f"{key}.type", name)
-        return
-    for argument in sorted(given - set(known)):
-        guess = nearest(argument, known) or "."
-        yield Problem(f"{key}.{argument}", f"{name} has no such argument{guess} Its arguments: {', '.join(known)}")
-
-
-def _name(group: str, key: str, name: Any) -> Iterator[Problem]:
-    if arguments(group, str(name)) is None:
-        article = "an" if group[0] in "aio" else "a"
-        guess = nearest(str(name), keras_api()[group])
-        yield Problem(key, f"expected the Keras name of {article} {group[:-1]}. Received: {name!r}{guess}")
+    yield from check_object("optimizers", "train.optimizer", optimizer.type, given)
 
 
 def _split(recipe: Recipe, _: Known) -> Iterator[Problem]:
@@ -197,16 +149,6 @@ def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
 
 def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:
     """Keys that were changed and that another key keeps from doing anything."""
-    model = recipe.model
-    if isinstance(model, TextConfig) and model.encoder == "pooling":
-        defaults = TextConfig(type="text")
-        for key in ("filters", "kernel_size"):
-            if getattr(model, key) != getattr(defaults, key):
-                yield Problem(f"model.{key}", "has no effect with `encoder: pooling`; remove it, or use conv1d")
-    if isinstance(model, LayersConfig) and not model.add_output and model.output_activation != "auto":
-        yield Problem(
-            "model.output_activation", "has no effect with `add_output: false`; give the last layer its activation"
-        )
     for i, transform in enumerate(recipe.augment):
         if isinstance(transform, augment.Flip | augment.Shear) and not (transform.horizontal or transform.vertical):
             yield Problem(
