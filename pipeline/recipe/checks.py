@@ -8,16 +8,13 @@ from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.evaluate import DEFAULTS, METRICS
 from pipeline.recipe.keras_names import check_object
-from pipeline.recipe.model_checks import check_model
+from pipeline.recipe.model_checks import MODEL_KINDS, check_model
 from pipeline.recipe.train import LOSSES
 from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.tree import Recipe
 
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 """Output activation of each task."""
-
-MODEL_KINDS = {"cnn": "image", "text": "text"}
-"""Kind of data of model families that take one kind only."""
 
 SPLITS_OF_THEIR_OWN = ("folder", "tfds", "idx", "npz")
 """Sources that may come with splits (`split.by: source`)."""
@@ -45,10 +42,6 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
     checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _without_effect)
     return [problem for find in checks for problem in find(recipe, known)]
-
-
-def _model(recipe: Recipe, _: Known) -> Iterator[Problem]:
-    return check_model(recipe.model)
 
 
 def _names(recipe: Recipe, _: Known) -> Iterator[Problem]:
@@ -141,6 +134,10 @@ def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
             yield Problem(key, f"a {task} task has no `{name}`. It has: {having}")
         elif name not in computed and set(computed) <= set(METRICS):
             yield Problem(key, f"not among evaluate.metrics ({', '.join(computed)}); add it there")
+
+
+def _model(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    return check_model(recipe.model, known.kind)
 
 
 def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
