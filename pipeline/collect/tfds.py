@@ -55,7 +55,13 @@ def _download(name: str, data_dir: Path) -> None:
         builder = tfds.builder(parsed.full, data_dir=str(data_dir), try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         raise UserError(f"data.name: {name}: TFDS knows no such data set ({str(error).splitlines()[0]})") from error
-    _write(builder)
+    try:
+        _write(builder)
+    except OSError as error:
+        raise UserError(
+            f"data.download: {name} cannot be downloaded to {data_dir} ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}). Is there a network?"
+        ) from error
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> None:

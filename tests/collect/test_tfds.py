@@ -107,6 +107,15 @@ def test_data_set_that_is_not_prepared_is_one_line_with_the_remedy(tmp_path: Pat
     assert time.perf_counter() - started < 1
 
 
+def test_download_without_a_network_is_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Any) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("pipeline.collect.tfds._write", refuse)
+    with pytest.raises(UserError, match=r"data\.download: mnist cannot be downloaded .*no route to host"):
+        run(tmp_path / "out", type="tfds", name="mnist", data_dir=str(tmp_path), download=True)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
