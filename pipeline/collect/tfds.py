@@ -23,9 +23,13 @@ from pipeline.serving.signature import Column
 with quiet_imports():
     import tensorflow as tf
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
 
 logging.set_verbosity(logging.ERROR)
 """TFDS reports on its own deprecations and progress at every step."""
+
+downloader.MAX_RETRIES = 4
+"""Ten, as TFDS has it, are three and a half minutes before it says that there is no network; four are seconds."""
 
 
 def read_tfds(section: TfdsConfig) -> Source:
