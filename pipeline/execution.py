@@ -259,7 +259,7 @@ class _Walk:
 
     def _know_data(self) -> None:
         """Checks the recipe again, now that kind and task are certain; tells the tracked run of the data."""
-        manifest = Manifest.load(self.outcomes[0].entry.folder / "manifest.json")
+        manifest = Manifest.load(self.outcomes[0].entry.folder / "development" / "manifest.json")
         problems = check(self.recipe, Known(manifest.kind, manifest.task))
         if problems:
             raise RecipeError(problems, {"": f"{self.recipe.name} (its data is known now)"})

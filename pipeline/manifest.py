@@ -30,6 +30,10 @@ class Manifest:
     """Hash of all examples with labels and splits."""
     source: str
     """Where the data came from, in words."""
+    missing: tuple[str, ...] = ()
+    """Texts that mean a missing value in a CSV file; empty for other sources."""
+    separator: str = ","
+    """Character between the columns of a CSV file."""
 
     def save(self, path: Path) -> None:
         """Writes the manifest as JSON."""
@@ -39,6 +43,6 @@ class Manifest:
     def load(path: Path) -> "Manifest":
         """Reads what `save` wrote."""
         tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        tree |= {key: tuple(tree[key]) for key in ("label", "classes")}
+        tree |= {key: tuple(tree[key]) for key in ("label", "classes", "missing")}
         tree["columns"] = tuple(Column(**column) for column in tree["columns"])
         return Manifest(**tree)

@@ -40,34 +40,34 @@ def predict(model: str, path: Path, *, tracking_uri: str | None = None) -> pd.Da
         UserError: If there is no such model or file, or the file holds other examples than the model takes.
         ServedModelError: If the model cannot be loaded.
     """
-    examples = read_examples(path)
+    _check_path(path)
     store = open_existing(tracking_uri)
     with fetched(store, find_model(store, model)) as folder:
         signature = Signature.load(folder / "artifacts" / "signature.json")
+        examples = read_examples(path, separator=signature.separator, missing=signature.missing or MISSING)
         try:
             return ask(folder, _of_kind(examples, signature, path)).set_index(examples.index)
         except InputRefusedError as error:
             raise UserError(f"{path}: {error}") from error
 
 
-def read_examples(path: Path) -> pd.DataFrame:
+def read_examples(path: Path, *, separator: str = ",", missing: tuple[str, ...] = MISSING) -> pd.DataFrame:
     """Reads raw examples, one row each.
+
+    Args:
+        path: A file, or a folder of images.
+        separator: Character between the columns of a CSV file.
+        missing: Texts in a CSV file that mean a missing value.
 
     Raises:
         UserError: If there is nothing that can be read.
     """
+    _check_path(path)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES)
-        if not files:
-            raise UserError(f"{path}: expected a folder with images ({', '.join(IMAGES)}). It has none")
-        return _images(files)
-    if not path.exists():
-        raise UserError(f"{path}: expected a file or a folder. There is none")
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(f"{path}: expected one of {', '.join(READERS)}. Received: {path.suffix or 'no suffix'}")
+        return _images(sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES))
+    suffix = path.suffix.lower()
     try:
-        return reader(path)
+        return _csv(path, separator, missing) if suffix == ".csv" else READERS[suffix](path)
     except UserError:
         raise
     except (ValueError, OSError) as error:
@@ -76,10 +76,22 @@ def read_examples(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _check_path(path: Path) -> None:
+    """Refuses what holds no examples, before a model is fetched."""
+    if not path.exists():
+        raise UserError(f"{path}: expected a file or a folder. There is none")
+    if path.is_dir():
+        if not any(file.suffix.lower() in IMAGES for file in path.rglob("*")):
+            raise UserError(f"{path}: expected a folder with images ({', '.join(IMAGES)}). It has none")
+    elif path.suffix.lower() not in (".csv", *READERS):
+        expected = ", ".join((".csv", *READERS))
+        raise UserError(f"{path}: expected one of {expected}. Received: {path.suffix or 'no suffix'}")
+
+
+def _csv(path: Path, separator: str, missing: tuple[str, ...]) -> pd.DataFrame:
     """Texts as they are written, read as training reads them; the model's signature says which are numbers."""
     rejects = Rejects("error")
-    batches = list(Delimited(path, missing=MISSING).batches(rejects))
+    batches = list(Delimited(path, separator, missing).batches(rejects))
     rejects.settle()
     frame: pd.DataFrame = pa.Table.from_batches(batches).drop_columns([ORIGIN]).to_pandas()
     return frame
@@ -98,13 +110,12 @@ def _images(files: list[Path]) -> pd.DataFrame:
 
 
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": _csv,
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path: pd.DataFrame.from_records(_json_lines(path)),
     ".txt": lambda path: pd.DataFrame({"text": path.read_text(encoding="utf-8").splitlines()}),
     **dict.fromkeys(IMAGES, lambda path: _images([path])),
 }
-"""File suffix to how its raw examples are read."""
+"""File suffix to how its raw examples are read; CSV files need to know the separator, too."""
 
 
 def _of_kind(examples: pd.DataFrame, signature: Signature, path: Path) -> pd.DataFrame:

@@ -86,7 +86,7 @@ def _collect(work: Work) -> StageResult:
 def _preprocess(work: Work) -> StageResult:
     from pipeline.preprocess import preprocess
 
-    return preprocess(work.recipe.preprocess, examples=work.folders["collect"], out=work.out, journal=work.journal)
+    return preprocess(work.recipe.preprocess, examples=work.folders["collect"] / "development", out=work.out, journal=work.journal)
 
 
 def _train(work: Work) -> StageResult:

@@ -55,7 +55,7 @@ def write_examples(
     table = _column(features, labels, label_type)
     is_test = pa.compute.equal(table.column(SPLIT), "test")
     parts = {
-        "development.arrow": table.filter(pa.compute.invert(is_test)),
+        "examples.arrow": table.filter(pa.compute.invert(is_test)),
         "sealed/test.arrow": table.filter(is_test).drop_columns([SPLIT]),
     }
     for name, part in parts.items():

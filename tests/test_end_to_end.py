@@ -150,15 +150,15 @@ def test_a_model_that_left_the_registry_is_registered_again(first, client):
 
 def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     rng = np.random.default_rng(0)
-    rows = ["size,colour,when,new,price"]
+    rows = ["size;colour;when;new;price"]
     for i in range(400):
         size, colour = rng.normal(10, 3), rng.choice(["red", "green", "blue"])
         price = 3 * size + {"red": 5, "green": 0, "blue": -5}[colour] + rng.normal(0, 0.5)
-        shown = "" if i % 17 == 0 else f"{size:.3f}"
-        rows.append(f"{shown},{colour},2024-{1 + i % 12:02}-03,{'true' if i % 2 else 'false'},{price:.3f}")
+        shown = "-" if i % 17 == 0 else f"{size:.3f}"
+        rows.append(f"{shown};{colour};2024-{1 + i % 12:02}-03;{'true' if i % 2 else 'false'};{price:.3f}")
     Path("houses.csv").write_text("\n".join(rows), encoding="utf-8")
     Path("houses.yaml").write_text(
-        "name: houses\ndata: {type: csv, path: houses.csv, label: price}\nmodel: {type: mlp}\n"
+        "name: houses\ndata: {type: csv, path: houses.csv, label: price, separator: ;, missing: ['-']}\nmodel: {type: mlp}\n"
         "train: {epochs: 60, optimizer: {learning_rate: 1e-2}}\ntracking: {system_metrics: false}\n",
         encoding="utf-8",
     )
@@ -166,9 +166,11 @@ def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     assert result.test_metrics["r2"] > 0.8
     from pipeline.predict import predict
 
-    Path("new.csv").write_text("size,colour,when,new\n12,red,2024-05-03,true\n12,blue,2024-05-03,true\n")
-    red, blue = predict("houses", Path("new.csv"), tracking_uri=None)["prediction"]
+    new = ["size;colour;when;new", *(f"{row};2024-05-03;true" for row in ("12;red", "12;blue", "-;blue"))]
+    Path("new.csv").write_text("\n".join(new), encoding="utf-8")
+    red, blue, unknown = predict("houses", Path("new.csv"))["prediction"]
     assert red > blue
+    assert abs(unknown - blue) < 15
 
 
 def test_a_folder_of_images_of_ones_own_runs_with_a_short_recipe(here):

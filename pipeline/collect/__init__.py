@@ -41,7 +41,8 @@ __all__ = ["collect", "source_fingerprint"]
 def collect(section: DataConfig, *, out: Path, journal: Journal) -> StageResult:
     """Reads the recipe's data once and writes it as examples that later stages can read at any row.
 
-    Writes `development.arrow` (train and validation), `sealed/test.arrow`, `manifest.json`, and the data report under
+    Writes `development/` (`examples.arrow` of train and validation, `manifest.json`), `sealed/test.arrow`, and the data
+    report under
     `artifacts/`; `docs/architecture.md` has the columns. Examples keep the order of their source.
 
     Args:
@@ -64,11 +65,11 @@ def collect(section: DataConfig, *, out: Path, journal: Journal) -> StageResult:
         staged = _stage(source, Path(work) / "staged.arrow", rejects, hashed=section.checks.near_duplicates != "ignore")
         labels = infer_labels(source, staged.examples.column(LABEL), section.task, staged.origin)
         splits = assign_splits(section.split, staged.ids, labels, staged.keys(), staged.origin)
-        manifest = _manifest(source, staged, labels, splits)
+        manifest = _manifest(section, source, staged, labels, splits)
         _write(staged, labels, splits, out)
-        development = Examples(out / "development.arrow")
+        development = Examples(out / "development" / "examples.arrow")
         report = _report(section, source, staged, labels, splits, manifest, development, rejects)
-    manifest.save(out / "manifest.json")
+    manifest.save(out / "development" / "manifest.json")
     _publish(report, source, development, out, journal)
     return StageResult(manifest.fingerprint, _summary(report))
 
@@ -121,8 +122,12 @@ def _readable(batch: pa.RecordBatch, images: ImageFacts, rejects: Rejects, *, ha
 
 
 def _write(staged: _Staged, labels: Labels, splits: np.ndarray, out: Path) -> None:
-    (out / "sealed").mkdir()
-    with ExampleWriter(out / "development.arrow") as development, ExampleWriter(out / "sealed" / "test.arrow") as test:
+    for folder in ("development", "sealed"):
+        (out / folder).mkdir()
+    with (
+        ExampleWriter(out / "development" / "examples.arrow") as development,
+        ExampleWriter(out / "sealed" / "test.arrow") as test,
+    ):
         for batch, rows in _labelled(staged, labels):
             names = pa.array([SPLITS[split] for split in splits[rows]])
             is_test = pa.array(splits[rows] == TEST)
@@ -140,7 +145,7 @@ def _labelled(staged: _Staged, labels: Labels) -> Iterator[tuple[pa.RecordBatch,
         yield batch.drop_columns(hidden).append_column(LABEL, labels.to_arrow(rows)), rows
 
 
-def _manifest(source: Source, staged: _Staged, labels: Labels, splits: np.ndarray) -> Manifest:
+def _manifest(section: DataConfig, source: Source, staged: _Staged, labels: Labels, splits: np.ndarray) -> Manifest:
     return Manifest(
         kind=source.kind,
         task=labels.task,
@@ -150,6 +155,8 @@ def _manifest(source: Source, staged: _Staged, labels: Labels, splits: np.ndarra
         counts={name: int((splits == index).sum()) for index, name in enumerate(SPLITS)},
         fingerprint=_fingerprint(source, staged.ids, labels, splits),
         source=source.description,
+        missing=getattr(section, "missing", ()),
+        separator=getattr(section, "separator", ","),
     )
 
 

@@ -13,7 +13,7 @@ from pipeline.manifest import SPLIT
 
 @dataclass(frozen=True)
 class Split:
-    """The examples of one split of `development.arrow`, memory-mapped."""
+    """The examples of one split of `development/examples.arrow`, memory-mapped."""
 
     path: Path
     """The Arrow IPC file."""

@@ -34,6 +34,10 @@ class Signature:
     """Number of indices of each category column."""
     vocabulary_size: int = 0
     """Number of token indices of a text; index 0 is padding."""
+    missing: tuple[str, ...] = ()
+    """Texts that mean a missing value in a CSV file; empty where the model was not trained from one."""
+    separator: str = ","
+    """Character between the columns of a CSV file."""
 
     def save(self, path: Path) -> None:
         """Writes the signature as JSON."""
@@ -52,4 +56,6 @@ class Signature:
             shapes=tuple((name, tuple(shape)) for name, shape in tree["shapes"]),
             category_sizes=tuple(tree["category_sizes"]),
             vocabulary_size=tree["vocabulary_size"],
+            missing=tuple(tree["missing"]),
+            separator=tree["separator"],
         )

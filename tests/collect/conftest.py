@@ -23,11 +23,11 @@ class Collected:
 
     @property
     def manifest(self) -> Manifest:
-        return Manifest.load(self.out / "manifest.json")
+        return Manifest.load(self.out / "development" / "manifest.json")
 
     @property
     def development(self) -> pa.Table:
-        return pa.Table.from_batches(list(Examples(self.out / "development.arrow").batches()))
+        return pa.Table.from_batches(list(Examples(self.out / "development" / "examples.arrow").batches()))
 
     @property
     def test(self) -> pa.Table:

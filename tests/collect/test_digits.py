@@ -30,9 +30,9 @@ def test_manifest_says_what_was_collected(digits: Collected) -> None:
 def test_only_what_the_architecture_names_is_left(digits: Collected) -> None:
     written = {path.relative_to(digits.out).as_posix() for path in digits.out.rglob("*") if path.is_file()}
     assert written == {
-        "development.arrow",
+        "development/examples.arrow",
         "sealed/test.arrow",
-        "manifest.json",
+        "development/manifest.json",
         "journal.jsonl",
         "artifacts/data_report.json",
         "artifacts/data_report.html",

@@ -27,7 +27,7 @@ def collect(tmp_path: Path) -> Collect:
         folder.mkdir()
         schema = None
         counts = {}
-        with ExampleWriter(folder / "development.arrow") as writer:
+        with ExampleWriter(folder / "examples.arrow") as writer:
             for split, values in (("train", train), ("validation", validation)):
                 table = pa.table(values, schema=schema)
                 schema = table.schema

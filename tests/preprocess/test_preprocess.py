@@ -49,7 +49,7 @@ def test_another_section_gives_another_fingerprint(examples: Path, tmp_path: Pat
 
 def test_batches_of_a_split_hold_its_examples_alone_and_no_more_than_asked(collect: Collect) -> None:
     folder = collect("table", {"age": [1.0, 2.0, 3.0, 4.0, 5.0]}, {"age": [6.0]}, [AGE])
-    batches = list(Split(folder / "development.arrow", "train", batch_size=2).batches("age"))
+    batches = list(Split(folder / "examples.arrow", "train", batch_size=2).batches("age"))
     assert [batch.num_rows for batch in batches] == [2, 1, 2]
     assert pa.Table.from_batches(batches).to_pydict() == {"age": [1.0, 2.0, 3.0, 4.0, 5.0]}
 

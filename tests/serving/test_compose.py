@@ -57,7 +57,7 @@ def export(kind: str, folder: Path) -> Path:
     splits = ["validation" if i % 3 == 2 else "train" for i in range(NUM_EXAMPLES)]
     table = table.append_column(ID, pa.array([str(i) for i in range(NUM_EXAMPLES)]))
     table = table.append_column(LABEL, pa.array([0] * NUM_EXAMPLES, pa.int32())).append_column(SPLIT, pa.array(splits))
-    with ExampleWriter(folder / "development.arrow") as writer:
+    with ExampleWriter(folder / "examples.arrow") as writer:
         for batch in table.to_batches():
             writer.write(batch)
     counts = {"train": splits.count("train"), "validation": splits.count("validation"), "test": 0}
@@ -123,5 +123,5 @@ for folder in map(Path, sys.argv[1:]):
     tensors = raw_tensors(pa.ipc.open_file(folder / "raw.arrow").read_all(), Signature.load(folder / "signature.json"))
     np.save(folder / "fresh.npy", load_model(folder / "model.keras").predict_on_batch(tensors))
 ours = {name for name in sys.modules if name.split(".")[0] in ("pipeline", "models", "tuning")}
-assert all(name == "pipeline" or name.startswith("pipeline.serving") for name in ours), ours
+assert all(name == "pipeline" or name.startswith(("pipeline.serving", "models")) for name in ours), ours
 """
