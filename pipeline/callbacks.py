@@ -41,7 +41,7 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
             raise NonFiniteLossError(
                 f"{name} became {value} in epoch {self.epoch}, {where}. "
                 "Try a smaller train.optimizer.learning_rate, train.schedule.warmup_epochs, "
-                "train.optimizer.clipnorm, or train.precision: float32"
+                "train.clip.global_norm, or train.precision: float32"
             )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,13 @@ from models.config import ModelConfig
 from models.errors import ModelError
 from models.registry import build
 from models.spec import InputSpec, OutputSpec
+from pipeline.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.batches import Batches, read_prepared
 from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, ProgressBar
 from pipeline.errors import UserError
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
-from pipeline.optimizers import optimizer
+from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
 from pipeline.recipe.augment import AugmentSection
@@ -26,10 +27,13 @@ from pipeline.recipe.train import (
     METRICS,
     EarlyStoppingConfig,
     ReduceOnPlateauConfig,
+    Swa,
     TrainConfig,
     direction,
+    first_averaged_epoch,
     resolve,
 )
+from pipeline.sam import SharpnessAware
 from pipeline.schedules import Rate, learning_rate, sampled
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
@@ -44,11 +48,13 @@ class History:
     """The epoch whose weights are kept: the best one under early stopping, else the last."""
     examples_per_sec: float
     """Training examples in a second, without validation; the first epoch, which compiles, counts only if alone."""
+    averaged: Epoch = field(default_factory=dict)
+    """Values of validation of the mean of several epochs' weights (SWA), where that is what is kept."""
 
     @property
     def best(self) -> Epoch:
-        """The epoch whose weights are kept."""
-        return self.epochs[self.best_epoch]
+        """The epoch whose weights are kept; what is known of their mean, where that is kept."""
+        return {"epoch": self.best_epoch, **self.averaged} if self.averaged else self.epochs[self.best_epoch]
 
 
 def train(
@@ -100,8 +106,9 @@ def train(
         steps_per_epoch=training.steps_per_epoch,
     )
     _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
-    _compile(network, section, signature.task, rate=rate, policy=policy)
-    history = fit(network, section, training, validation, journal=journal)
+    learner = SharpnessAware(network, section.sam.rho) if section.sam else network
+    _compile(learner, section, signature.task, rate=rate, policy=policy)
+    history = fit(learner, section, training, validation, journal=journal)
     return _write(network, history, out, journal)
 
 
@@ -123,25 +130,30 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    total = section.epochs * training.num_examples
-    with progress("train", total) as advance:
+    num_steps = section.epochs * training.steps_per_epoch
+    with progress("train", section.epochs * training.num_examples) as advance:
         network.fit(
-            training.dataset(num_steps=section.epochs * training.steps_per_epoch),
+            training.dataset(num_steps=num_steps),
             epochs=section.epochs,
             steps_per_epoch=training.steps_per_epoch,
             validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
-            callbacks=callbacks(log, stopping, plateau, ProgressBar(advance, training)),
+            callbacks=callbacks(log, stopping, plateau, _averaging(section), ProgressBar(advance, training)),
             shuffle=False,
             verbose=0,
         )
     best_epoch = stopping.best_epoch if stopping else len(log.epochs) - 1
-    return History(log.epochs, best_epoch, log.examples_per_sec())
+    averaged: Epoch = {}
+    if isinstance(section.averaging, Swa):
+        reestimate_batch_norm(network, training, first_step=num_steps)
+        averaged = _validate(network, validation)
+    return History(log.epochs, best_epoch, log.examples_per_sec(), averaged)
 
 
 def callbacks(
     log: EpochLog,
     stopping: keras.callbacks.EarlyStopping | None,
     plateau: keras.callbacks.ReduceLROnPlateau | None,
+    averaging: keras.callbacks.Callback | None,
     bar: ProgressBar,
 ) -> list[keras.callbacks.Callback]:
     """Lists what watches a training, in the order in which it is called.
@@ -149,7 +161,7 @@ def callbacks(
     Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
     next step.
     """
-    return [callback for callback in (FiniteLoss(), plateau, log, bar, stopping) if callback]
+    return [callback for callback in (FiniteLoss(), plateau, averaging, log, bar, stopping) if callback]
 
 
 def fingerprint(network: keras.Model) -> str:
@@ -176,8 +188,10 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
 
 
 def _compile(network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str) -> None:
+    built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
+    exempt_from_weight_decay(built, network)
     network.compile(
-        optimizer=optimizer(section.optimizer, learning_rate=rate, policy=policy),
+        optimizer=built,
         loss=section.loss,
         metrics=[_metric(task)],
         auto_scale_loss=False,
@@ -198,6 +212,19 @@ def _metric(task: str) -> keras.metrics.Metric:
     if task == "multiclass":
         return keras.metrics.SparseCategoricalAccuracy(name=METRICS[task])
     return keras.metrics.BinaryAccuracy(name=METRICS[task])
+
+
+def _averaging(section: TrainConfig) -> keras.callbacks.Callback | None:
+    if isinstance(section.averaging, Swa):
+        return StochasticWeightAverage(first_averaged_epoch(section.averaging, section.epochs))
+    return ValidateMovingAverage() if section.averaging else None
+
+
+def _validate(network: keras.Model, validation: Batches) -> Epoch:
+    """Values of validation by the names that `fit` gives them."""
+    dataset = validation.dataset(num_steps=validation.steps_per_epoch)
+    values = network.evaluate(dataset, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in values.items()}
 
 
 def _early_stopping(section: EarlyStoppingConfig) -> keras.callbacks.EarlyStopping:
@@ -226,7 +253,9 @@ def _write(network: keras.Model, history: History, out: Path, journal: Journal) 
     artifacts = out / "artifacts"
     kept = _without_optimizer(network)
     kept.save(out / "network.keras")
-    tree = {"epochs": history.epochs, "best_epoch": history.best_epoch}
+    tree: dict[str, Any] = {"epochs": history.epochs, "best_epoch": history.best_epoch}
+    if history.averaged:
+        tree["averaged"] = history.averaged
     (out / "history.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
     lines: list[str] = []
     network.summary(line_length=100, expand_nested=True, print_fn=lines.append)
@@ -241,9 +270,10 @@ def _write(network: keras.Model, history: History, out: Path, journal: Journal) 
         | {"num_parameters": num_parameters, "examples_per_sec": history.examples_per_sec}
     )
     shown = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items() if name.startswith("val_"))
+    kept_weights = "the mean of the last epochs" if history.averaged else f"epoch {history.best_epoch}"
     summary = (
         f"{num_parameters:,} parameters, {len(history.epochs)} epochs, "
-        f"{history.examples_per_sec:,.0f} examples/s; kept epoch {history.best_epoch}: {shown}"
+        f"{history.examples_per_sec:,.0f} examples/s; kept {kept_weights}: {shown}"
     )
     return StageResult(fingerprint(kept), summary)
 

@@ -1,6 +1,6 @@
 """The recipe's `train` section: how long, with which optimiser, schedule and precision."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -26,7 +26,10 @@ METRICS: dict[str, str] = {
 
 
 class OptimizerConfig(Section):
-    """A Keras optimiser by name, with any of its arguments."""
+    """A Keras optimiser by name, with any of its arguments.
+
+    Decoupled weight decay (`weight_decay`) leaves biases, norm parameters and all other vectors alone.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Any]
@@ -35,6 +38,52 @@ class OptimizerConfig(Section):
     """Keras name: adam, adamw, sgd, rmsprop, ..."""
     learning_rate: float = Field(1e-3, gt=0)
     """Peak learning rate; the schedule is relative to it."""
+
+
+class ClipConfig(Section):
+    """What gradients are clipped to before each update; one of the three."""
+
+    value: float | None = Field(None, gt=0)
+    """Largest absolute value of an element."""
+    norm: float | None = Field(None, gt=0)
+    """Largest L2 norm of the gradient of one variable."""
+    global_norm: float | None = Field(None, gt=0)
+    """Largest L2 norm of all gradients together (Pascanu et al. 2013); keeps their direction."""
+
+
+class Ema(Section):
+    """An exponential moving average of the weights is validated and kept (Polyak and Juditsky 1992)."""
+
+    type: Literal["ema"]
+    """Kind of average."""
+    momentum: float = Field(0.99, gt=0, lt=1)
+    """Share of the average that stays at each update: average = momentum * average + (1 - momentum) * weights."""
+
+
+class Swa(Section):
+    """The mean of the weights at the ends of the last epochs is kept: SWA, Izmailov et al. 2018.
+
+    Batch-norm statistics are estimated again for it, on the training split. It works best with a learning rate that
+    stays high: a constant one, or one with a `final_fraction`.
+    """
+
+    type: Literal["swa"]
+    """Kind of average."""
+    start: float = Field(0.75, ge=0, lt=1)
+    """Share of the epochs that is trained before averaging begins."""
+
+
+AveragingConfig = Annotated[Ema | Swa, Field(discriminator="type")]
+
+
+class SamConfig(Section):
+    """Sharpness-aware minimisation: gradients are taken where the loss is highest nearby (Foret et al. 2021).
+
+    Each step costs two passes.
+    """
+
+    rho: float = Field(0.05, gt=0)
+    """How far away that is: the L2 norm of the change of the weights."""
 
 
 class EarlyStoppingConfig(Section):
@@ -76,6 +125,15 @@ class TrainConfig(Section):
     """How the learning rate moves over the run."""
     reduce_on_plateau: ReduceOnPlateauConfig | None = None
     """When to lower the learning rate because a metric no longer improves; with a constant schedule only."""
+    clip: ClipConfig | None = None
+    """What gradients are clipped to; null: they are not."""
+    accumulate_steps: int = Field(1, ge=1)
+    """Batches whose mean gradient makes one update: as a batch that many times as large, in the memory of one. Epochs
+    and schedules go on counting batches; batch norm goes on seeing single ones."""
+    sam: SamConfig | None = None
+    """Sharpness-aware minimisation; null: plain gradients."""
+    averaging: AveragingConfig | None = None
+    """Which average of the weights is kept instead of the last ones; null: none."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop before the last epoch; null: never, and the last weights are kept."""
     loss: Literal[
@@ -96,6 +154,11 @@ class TrainConfig(Section):
 def monitors(task: str) -> tuple[str, ...]:
     """The values of an epoch that early stopping can watch."""
     return ("loss", METRICS[task], "val_loss", f"val_{METRICS[task]}")
+
+
+def first_averaged_epoch(averaging: Swa, epochs: int) -> int:
+    """The first epoch, from 0, whose end counts in the mean."""
+    return int(averaging.start * epochs)
 
 
 def direction(monitor: str) -> Literal["max", "min"]:

@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.schedule import Constant, CosineRestarts, OneCycle, Step, period_epochs
-from pipeline.recipe.train import METRICS, TrainConfig, monitors
+from pipeline.recipe.train import METRICS, Swa, TrainConfig, first_averaged_epoch, monitors
+
+ELSEWHERE = {
+    "use_ema": "`train.averaging: {type: ema}`, which also validates the average",
+    "ema_momentum": "`train.averaging: {type: ema, momentum: ...}`",
+    "ema_overwrite_frequency": "`train.averaging: {type: ema}`",
+    "gradient_accumulation_steps": "`train.accumulate_steps`",
+    "loss_scale_factor": "`train.precision: mixed_float16`, which scales the loss by itself",
+    "name": "`name` at the top of the recipe; that of an optimiser does nothing",
+}
+"""Arguments of Keras optimisers to the keys that stand for them."""
 
 PERIODS = {"step": ("every_epochs", "every_steps"), "cosine_restarts": ("first_epochs", "first_steps")}
 """Keys of a schedule's period, in epochs and in steps."""
@@ -17,9 +27,48 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
         section: The recipe's `train` section, its keys valid one by one.
         task: None while it is not known.
     """
+    yield from _optimizer(section)
+    yield from _averaging(section)
     yield from _schedule(section)
     yield from _plateau(section)
     yield from _monitors(section, task)
+
+
+def _optimizer(section: TrainConfig) -> Iterator[Problem]:
+    """The optimiser can be built from a recipe, and nothing of it is given twice."""
+    optimizer, clip = section.optimizer, section.clip
+    given = optimizer.model_extra or {}
+    name = optimizer.type.replace("_", "").lower()
+    if name in ("lossscaleoptimizer", "multioptimizer"):
+        yield Problem("train.optimizer.type", f"`{optimizer.type}` wraps other optimisers: name the inner one instead")
+    for argument in sorted(given.keys() & ELSEWHERE.keys()):
+        yield Problem(f"train.optimizer.{argument}", f"not taken here: use {ELSEWHERE[argument]}")
+    if given.get("nesterov") and name == "sgd" and not given.get("momentum"):
+        yield Problem("train.optimizer.nesterov", "has no effect without `momentum`; give it, such as 0.9")
+    if clip:
+        limits = [key for key in ("value", "norm", "global_norm") if getattr(clip, key)]
+        if len(limits) != 1:
+            received = ", ".join(limits) or "none of them"
+            yield Problem("train.clip", f"expected one of value, norm, global_norm. Received: {received}")
+        for argument in ("clipvalue", "clipnorm", "global_clipnorm"):
+            if argument in given:
+                yield Problem(f"train.optimizer.{argument}", "given beside `train.clip`; keep one of the two")
+
+
+def _averaging(section: TrainConfig) -> Iterator[Problem]:
+    if not isinstance(section.averaging, Swa):
+        return
+    if section.early_stopping:
+        yield Problem(
+            "train.early_stopping",
+            "keeps one epoch's weights, and `averaging: {type: swa}` the mean of several; drop one of them, or use ema",
+        )
+    first = first_averaged_epoch(section.averaging, section.epochs)
+    if section.epochs - first < 2:
+        yield Problem(
+            "train.averaging.start",
+            f"expected to leave two or more of {section.epochs} epochs to average. Received: {section.averaging.start}",
+        )
 
 
 def _schedule(section: TrainConfig) -> Iterator[Problem]:

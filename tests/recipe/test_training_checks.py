@@ -21,6 +21,17 @@ BARE = {"name": "bare", "data": {"type": "digits"}, "model": {"type": "mlp"}}
         ("{schedule: {type: constant, warmup_steps: 3}, reduce_on_plateau: {}}", "needs a rate that nothing else"),
         ("{early_stopping: {patience: 3}, reduce_on_plateau: {patience: 3}}", "or the run ends first. Received: 3"),
         ("reduce_on_plateau={min_learning_rate: 0.001}", "expected less than train.optimizer.learning_rate (0.001)"),
+        ("optimizer={type: loss_scale_optimizer}", "wraps other optimisers: name the inner one instead"),
+        ("optimizer={type: MultiOptimizer}", "wraps other optimisers: name the inner one instead"),
+        ("optimizer={use_ema: true}", "train.optimizer.use_ema: not taken here: use `train.averaging: {type: ema}`"),
+        ("optimizer={gradient_accumulation_steps: 2}", "not taken here: use `train.accumulate_steps`"),
+        ("optimizer={loss_scale_factor: 8.0}", "not taken here: use `train.precision: mixed_float16`"),
+        ("optimizer={type: sgd, nesterov: true}", "train.optimizer.nesterov: has no effect without `momentum`"),
+        ("clip={}", "train.clip: expected one of value, norm, global_norm. Received: none of them"),
+        ("clip={value: 1.0, norm: 1.0}", "train.clip: expected one of value, norm, global_norm. Received: value, norm"),
+        ("{clip: {value: 1.0}, optimizer: {clipnorm: 1.0}}", "train.optimizer.clipnorm: given beside `train.clip`"),
+        ("{averaging: {type: swa}, early_stopping: {}}", "train.early_stopping: keeps one epoch's weights"),
+        ("averaging={type: swa, start: 0.99}", "expected to leave two or more of 20 epochs to average. Received: 0.99"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) -> None:
@@ -36,6 +47,8 @@ def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) ->
         "{schedule: {type: step, every_steps: 100}}",
         "{schedule: {type: cosine_restarts, first_epochs: 2}}",
         "{schedule: {type: one_cycle}}",
+        "{clip: {global_norm: 1.0}, accumulate_steps: 4, sam: {}, averaging: {type: ema}}",
+        "{averaging: {type: swa, start: 0.5}}",
         "{reduce_on_plateau: {patience: 3}, early_stopping: {patience: 10}}",
     ],
 )
