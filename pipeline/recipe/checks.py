@@ -12,6 +12,7 @@ from pipeline.recipe.model_checks import MODEL_KINDS, check_model
 from pipeline.recipe.train import LOSSES
 from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.tree import Recipe
+from pipeline.recipe.tune_checks import check_tune
 
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
 """Output activation of each task."""
@@ -40,7 +41,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _without_effect)
+    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _without_effect, _tune)
     return [problem for find in checks for problem in find(recipe, known)]
 
 
@@ -156,6 +157,10 @@ def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:
                 f"augment.{i}.type",
                 f"`{transform.type}` changes colours; with `preprocess.channels: 1` there are none. Remove it",
             )
+
+
+def _tune(recipe: Recipe, _: Known) -> Iterator[Problem]:
+    return check_tune(recipe)
 
 
 def _columns(recipe: Recipe, _: Known) -> Iterator[Problem]:

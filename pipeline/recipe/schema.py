@@ -13,7 +13,7 @@ def sections_of(annotation: Any) -> list[type[Section]]:
     """Returns the section classes that a field can hold: several for a choice by `type`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
-    if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list):
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list, dict):
         return [section for arg in get_args(annotation) for section in sections_of(arg)]
     return []
 
@@ -33,8 +33,11 @@ def tag_of(section: type[Section]) -> str | None:
 
 def section_at(root: type[Section], tree: Any, path: list[str]) -> type[Section] | None:
     """Returns the section class that the value at `path` of `tree` should be; None if none or not decided."""
-    candidates = [root]
+    candidates, is_mapping = [root], False
     for part in [*path, None]:
+        if is_mapping and part is not None:
+            tree, is_mapping = tree.get(part) if isinstance(tree, dict) else None, False
+            continue
         if len(candidates) > 1:
             tag = tree.get("type") if isinstance(tree, dict) else None
             candidates = [c for c in candidates if tag_of(c) == tag] if not isinstance(tree, list) else candidates
@@ -46,9 +49,16 @@ def section_at(root: type[Section], tree: Any, path: list[str]) -> type[Section]
         field = fields_of(candidates[0]).get(part) if len(candidates) == 1 else None
         if field is None:
             return None
-        candidates = sections_of(field.annotation)
+        candidates, is_mapping = sections_of(field.annotation), _is_mapping(field.annotation)
         tree = tree.get(part) if isinstance(tree, dict) else None
     return None
+
+
+def _is_mapping(annotation: Any) -> bool:
+    """Whether a field holds sections by name, as `tune.space` does."""
+    if get_origin(annotation) is Annotated:
+        return _is_mapping(get_args(annotation)[0])
+    return get_origin(annotation) is dict
 
 
 def expected(field: FieldInfo) -> str:

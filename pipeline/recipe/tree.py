@@ -14,6 +14,7 @@ from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.recipe.register import RegisterConfig
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.recipe.train import TrainConfig
+from pipeline.recipe.tune import TuneConfig
 
 
 class Recipe(Section):
@@ -39,6 +40,8 @@ class Recipe(Section):
     """How the model enters the registry."""
     tracking: TrackingConfig = TrackingConfig()
     """Where the run is recorded."""
+    tune: TuneConfig | None = None
+    """A hyperparameter search over keys of this recipe; `plumbline run` does not read it."""
 
     def flat(self) -> dict[str, Any]:
         """The recipe as dotted keys, in the order of the file: `{"model.dropout": 0.3, ...}`."""

@@ -1,0 +1,40 @@
+"""The `tune` section: a space over keys that recipes have."""
+
+import pytest
+
+from pipeline.recipe.errors import RecipeError
+from pipeline.recipe.load import dump_recipe, load_recipe
+
+SPACE = """{
+  model.dropout: {type: float, low: 0.0, high: 0.6},
+  train.optimizer.learning_rate: {type: float, low: 1e-4, high: 1e-1, log: true},
+  model.filters: {type: choice, values: [[16, 32], [32, 64]], when: {model.type: cnn}}}"""
+
+
+def test_the_documented_space_loads_and_is_shown(tmp_path):
+    recipe = load_recipe(
+        "digits", [f"tune={{algorithm: hyperband, objective: val_accuracy, trials: 40, space: {SPACE}}}"]
+    )
+    assert recipe.tune.space["model.filters"].values == ([16, 32], [32, 64])
+    assert recipe.tune.space["train.optimizer.learning_rate"].low == 1e-4
+    (tmp_path / "shown.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    assert load_recipe(tmp_path / "shown.yaml") == recipe
+    assert load_recipe("digits").tune is None
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("{model.droput: {type: boolean}}", "expected a dotted recipe key. Did you mean `model.dropout`?"),
+        ("{tracking.uri: {type: boolean}}", "a search cannot change `tracking`"),
+        ("{model.dropout: {type: float, low: 1.0, high: 0.5}}", "expected low below high. Received: 1.0 and 0.5"),
+        ("{model.l2: {type: float, low: 0.0, high: 0.5, log: true}}", "expected low above 0 with log"),
+        ("{model.l2: {type: flot, low: 0.0}}", "Received: 'flot'. Did you mean `float`?"),
+        ("{model.l2: {type: boolean, when: {model.typ: cnn}}}", "Received: 'model.typ'. Did you mean `model.type`?"),
+        ("{}", "tune.space: expected"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused(space, said):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("digits", [f"tune={{space: {space}}}"])
+    assert said in str(caught.value)
