@@ -13,8 +13,7 @@ from rich.text import Text
 from pipeline.errors import UserError
 from pipeline.recipe.errors import nearest
 from pipeline.recipe.tracking import TrackingConfig
-from pipeline.tracking import RunRecord, Store, open_store, read_runs
-from pipeline.tracking.note import registered_as
+from pipeline.tracking import RunRecord, Store, champion_versions, open_store, read_runs
 
 SHORT = 8
 """Characters of a run id or a fingerprint that are shown."""
@@ -92,7 +91,9 @@ def list_runs(uri: str | None = None, *, experiment: str | None = None, limit: i
     Raises:
         UserError: If there is no store, or no such experiment.
     """
-    return [_row(record) for record in islice(read_runs(open_existing(uri), experiment), limit)]
+    store = open_existing(uri)
+    champions = champion_versions(store)
+    return [_row(record, champions) for record in islice(read_runs(store, experiment), limit)]
 
 
 def compare_runs(uri: str | None, a: str, b: str) -> Comparison:
@@ -196,7 +197,7 @@ def comparison_table(comparison: Comparison) -> Group:
     return Group(*tables, *note, _metrics_table(comparison.metrics, left, right))
 
 
-def _row(record: RunRecord) -> RunRow:
+def _row(record: RunRecord, champions: Mapping[str, str]) -> RunRow:
     metrics = _under(record.metrics, "test/") or _under(record.metrics, "best/")
     return RunRow(
         id=record.id[:SHORT],
@@ -206,8 +207,16 @@ def _row(record: RunRecord) -> RunRow:
         seconds=record.seconds,
         metrics=metrics,
         data=record.tags.get("data.fingerprint", "")[:SHORT],
-        registered=registered_as(record.tags),
+        registered=_registered(record.tags, champions),
     )
+
+
+def _registered(tags: Mapping[str, str], champions: Mapping[str, str]) -> str:
+    """The version that a run registered, and whether it is the one that serves now."""
+    if "registered.version" not in tags:
+        return ""
+    name, version = tags["registered.name"], tags["registered.version"]
+    return f"{name} {version}" + (" (champion)" if champions.get(name) == version else "")
 
 
 def _under(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:

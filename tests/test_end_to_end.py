@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline import load_recipe, plan, run
 from pipeline.errors import UserError
+from pipeline.runs import list_runs
 from pipeline.execution import preview
 
 SMALL = [
@@ -102,6 +103,14 @@ def test_a_changed_key_reruns_what_depends_on_it_and_names_it(first, client):
     assert [point.value for point in curve] == [
         point.value for point in client.get_metric_history(first.run_id, "val_loss")
     ]
+
+
+def test_only_the_version_that_serves_is_listed_as_champion(first, client):
+    run("digits", [*SMALL, "train.epochs=6"])
+    champion = client.get_model_version_by_alias("digits", "champion")
+    listed = [row.registered for row in list_runs() if row.registered.startswith("digits")]
+    assert [text for text in listed if "champion" in text] == [f"digits {champion.version} (champion)"]
+    assert len(listed) > 1
 
 
 def test_force_reruns_and_until_stops(first):

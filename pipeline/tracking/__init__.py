@@ -12,8 +12,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
-from pipeline.tracking.reading import RunRecord, read_runs
+from pipeline.tracking.reading import RunRecord, champion_versions, read_runs
 from pipeline.tracking.run import Run, Stage, Tracking
 from pipeline.tracking.store import Store, open_store
 
-__all__ = ["Run", "RunRecord", "Stage", "Store", "Tracking", "open_store", "read_runs"]
+__all__ = ["Run", "RunRecord", "Stage", "Store", "Tracking", "champion_versions", "open_store", "read_runs"]

@@ -65,6 +65,12 @@ def read_runs(store: Store, experiment: str | None = None) -> Iterator[RunRecord
     return (_record(run, names) for run in runs)
 
 
+def champion_versions(store: Store) -> dict[str, str]:
+    """Returns the version of each registered model that the alias `champion` points to now."""
+    models = all_pages(lambda token: store.client.search_registered_models(page_token=token))
+    return {model.name: str(model.aliases["champion"]) for model in models if "champion" in model.aliases}
+
+
 def _record(run: Any, experiments: dict[str, str]) -> RunRecord:
     info = run.info
     return RunRecord(
