@@ -12,12 +12,11 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from models.seeds import seed_for
-from pipeline.augment import augmentation
-from pipeline.augment.hashing import fold
+from pipeline.augment import Inputs, augmenter
+from pipeline.augment.mixing import Step, mixing
 from pipeline.recipe.augment import AugmentConfig
+from pipeline.sampling import balanced, natural, unshuffled
 
-Inputs = dict[str, tf.Tensor]
 Gather = Callable[[tf.Tensor], tuple[Inputs, tf.Tensor]]
 
 NUM_PREFETCHED = 2
@@ -33,12 +32,17 @@ class Batches:
         batch_size: Examples in a batch; the last batch of an epoch holds what is left.
         seed: The recipe's seed: decides the order and the augmentation of every epoch.
         shuffle: Whether each epoch has an order of its own; else the order is that of `arrays`.
-        augment: Random transforms of `image`, which then becomes float32 in [0, 255].
+        augment: Random transforms of the tensors; images then become float32 in [0, 255].
+        sampling: natural: an epoch holds every example once; balanced: every class equally often
+            (`sampling.balanced`); it needs class indices as labels, and shuffles.
+        num_classes: Number of classes, if class indices are to become one-hot labels, float32 (batch, num_classes), as
+            those of mixed examples must be; None: labels stay as they are.
         memory: Whether the tensors are held in memory, or read from `arrays` at each batch; by default, as they come:
             memory maps are read at each batch.
 
     Raises:
-        ValueError: If there are no examples, or the tensors differ in their number.
+        ValueError: If there are no examples, the tensors differ in their number, or labels cannot be balanced or mixed.
+        UserError: If a transform does not fit the examples, or would change nothing.
     """
 
     def __init__(
@@ -50,6 +54,8 @@ class Batches:
         seed: int,
         shuffle: bool = True,
         augment: tuple[AugmentConfig, ...] = (),
+        sampling: Literal["natural", "balanced"] = "natural",
+        num_classes: int | None = None,
         memory: bool | None = None,
     ) -> None:
         lengths = {name: len(array) for name, array in {**arrays, "label": label}.items()}
@@ -57,18 +63,33 @@ class Batches:
             raise ValueError(f"arrays: expected one or more examples, as many in each. Received: {lengths}")
         if memory is None:
             memory = not any(isinstance(array, np.memmap) for array in arrays.values())
-        self.num_examples = len(label)
+        if sampling == "balanced":
+            self._order = balanced(label, seed=seed)
+        else:
+            self._order = natural(len(label), seed=seed) if shuffle else unshuffled(len(label))
+        self.num_examples = self._order.num_draws
+        """Examples in an epoch: those of the split, or more where they are balanced."""
         self.batch_size = min(batch_size, self.num_examples)
         self.steps_per_epoch = -(-self.num_examples // self.batch_size)
-        self._order_seed = seed_for(seed, "order") if shuffle else None
-        self._augment = augmentation(augment, seed=seed) if augment else None
+        self._num_stored = len(label)
+        self.num_classes = num_classes
+        """Width of one-hot labels; None: labels are as they are stored."""
+        self._augment = augmenter(augment, arrays, seed=seed)
+        self._mix = mixing(augment, seed=seed)
+        if self._mix and num_classes is None and label.max() > 1:
+            raise ValueError("num_classes: required to mix the examples of more than two classes")
         self._gather = _gather_memory(arrays, label) if memory else _gather_disk(arrays, label)
+
+    @property
+    def soft_labels(self) -> bool:
+        """Whether labels are shares of classes, float32, because examples are mixed."""
+        return self._mix is not None
 
     def indices(self, epoch: int, step: int) -> np.ndarray:
         """Gives the indices in `arrays` of the examples of a batch, int64 (batch,), in their order."""
         first = step * self.batch_size
         positions = tf.range(first, min(first + self.batch_size, self.num_examples), dtype=tf.int64)
-        indices: np.ndarray = self._order(tf.constant(epoch, tf.int64), positions).numpy()
+        indices: np.ndarray = self._order.at(tf.constant(epoch, tf.int64), positions).indices.numpy()
         return indices
 
     def batch(self, epoch: int, step: int) -> tuple[Inputs, tf.Tensor]:
@@ -106,22 +127,21 @@ class Batches:
         # A last batch that is not full is filled up and cut at the end, so that XLA compiles for one shape only.
         first = step * self.batch_size
         positions = tf.minimum(first + tf.range(self.batch_size, dtype=tf.int64), self.num_examples - 1)
-        indices = self._order(epoch, positions)
+        indices, repetitions = self._order.at(epoch, positions)
         inputs, label = self._gather(indices)
+        # An example that comes again in an epoch looks another way each time.
+        keys = indices + repetitions * self._num_stored
         if self._augment:
-            inputs["image"] = self._augment(inputs["image"], indices, epoch)
+            inputs = self._augment(inputs, keys, epoch)
+        if self.num_classes:
+            label = tf.one_hot(label, self.num_classes)
+        if self._mix:
+            count = tf.minimum(self.num_examples - first, self.batch_size)
+            inputs, label = self._mix(inputs, tf.cast(label, tf.float32), keys, Step(epoch, step, count))
         if self.num_examples % self.batch_size:
             left = self.num_examples - first
             inputs, label = {name: tensor[:left] for name, tensor in inputs.items()}, label[:left]
         return inputs, label
-
-    def _order(self, epoch: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """Which examples stand at these positions of the epoch: int64 (batch,), a permutation over the epoch."""
-        if self._order_seed is None:
-            return positions
-        # Hashed, because `index_shuffle` gives correlated orders for keys that differ in few bits, as epochs do.
-        key = fold(fold(tf.constant(self._order_seed, tf.uint32), epoch), tf.range(2))
-        return tf.random.experimental.index_shuffle(positions, key, self.num_examples - 1)
 
 
 def read_prepared(

@@ -86,7 +86,9 @@ def _collect(work: Work) -> StageResult:
 def _preprocess(work: Work) -> StageResult:
     from pipeline.preprocess import preprocess
 
-    return preprocess(work.recipe.preprocess, examples=work.folders["collect"] / "development", out=work.out, journal=work.journal)
+    return preprocess(
+        work.recipe.preprocess, examples=work.folders["collect"] / "development", out=work.out, journal=work.journal
+    )
 
 
 def _train(work: Work) -> StageResult:
@@ -98,6 +100,7 @@ def _train(work: Work) -> StageResult:
         model=recipe.model,
         augment=recipe.augment,
         batch_size=recipe.data.batch_size,
+        sampling=recipe.data.sampling,
         memory=recipe.data.memory,
         seed=recipe.seed,
         prepared=work.folders["preprocess"],
@@ -154,7 +157,7 @@ STAGES = (
         "collect",
         module="pipeline.collect",
         call=_collect,
-        reads=lambda r: _part(r, "data", without={"data": {"batch_size", "memory", "path", "data_dir"}}),
+        reads=lambda r: _part(r, "data", without={"data": {"batch_size", "sampling", "memory", "path", "data_dir"}}),
         libraries=("pyarrow", "pandas", "pillow", "imagehash", "scikit-learn", "tensorflow-datasets"),
     ),
     Stage(
@@ -171,7 +174,7 @@ STAGES = (
         call=_train,
         reads=lambda r: {
             "seed": r.seed,
-            "data": {"batch_size": r.data.batch_size},
+            "data": {"batch_size": r.data.batch_size, "sampling": r.data.sampling},
             **_part(r, "augment", "model", "train"),
         },
         needs=("preprocess",),

@@ -22,7 +22,7 @@ from pipeline.journal import Journal, StageResult
 from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
-from pipeline.recipe.augment import AugmentSection
+from pipeline.recipe.augment import MIXING, AugmentSection
 from pipeline.recipe.train import (
     METRICS,
     EarlyStoppingConfig,
@@ -64,6 +64,7 @@ def train(
     augment: AugmentSection,
     batch_size: int,
     memory: Literal["auto", "memory", "disk"],
+    sampling: Literal["natural", "balanced"] = "natural",
     seed: int,
     prepared: Path,
     out: Path,
@@ -80,6 +81,7 @@ def train(
         augment: Random changes of training examples.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         memory: Where examples are read from: auto, memory or disk.
+        sampling: Whether an epoch holds every example once, or every class equally often.
         seed: Where initial weights, dropout, augmentation and the order of examples come from.
         prepared: Folder that preprocess wrote.
         out: Folder to write into.
@@ -96,8 +98,10 @@ def train(
     policy, reason = dtype_policy(section.precision)
     journal.say(f"precision: {policy} ({reason})")
 
-    training = _batches(prepared / "train", memory, batch_size=batch_size, seed=seed, shuffle=True, augment=augment)
-    validation = _batches(prepared / "validation", memory, batch_size=batch_size, seed=seed, shuffle=False)
+    one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in augment)
+    arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
+    training = _batches(prepared / "train", memory, sampling=sampling, augment=augment, **arguments)
+    validation = _batches(prepared / "validation", memory, shuffle=False, **arguments)
     network = _build(model, prepared, signature, seed=seed, policy=policy)
     rate = learning_rate(
         section.schedule,
@@ -107,7 +111,7 @@ def train(
     )
     _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
     learner = SharpnessAware(network, section.sam.rho) if section.sam else network
-    _compile(learner, section, signature.task, rate=rate, policy=policy)
+    _compile(learner, section, signature.task, rate=rate, policy=policy, training=training)
     history = fit(learner, section, training, validation, journal=journal)
     return _write(network, history, out, journal)
 
@@ -187,13 +191,15 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
         raise UserError(str(error)) from error
 
 
-def _compile(network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str) -> None:
+def _compile(
+    network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str, training: Batches
+) -> None:
     built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
     exempt_from_weight_decay(built, network)
     network.compile(
         optimizer=built,
-        loss=section.loss,
-        metrics=[_metric(task)],
+        loss=section.loss.removeprefix("sparse_") if training.num_classes else section.loss,
+        metrics=[_metric(task, training)],
         auto_scale_loss=False,
     )
 
@@ -206,12 +212,20 @@ def _log_schedule(rate: Rate, steps_per_epoch: int, epochs: int, artifacts: Path
     journal.log_artifact(artifacts / "schedule.png")
 
 
-def _metric(task: str) -> keras.metrics.Metric:
+def _metric(task: str, training: Batches) -> keras.metrics.Metric:
     if task == "regression":
         return keras.metrics.MeanAbsoluteError(name=METRICS[task])
     if task == "multiclass":
-        return keras.metrics.SparseCategoricalAccuracy(name=METRICS[task])
+        kind = keras.metrics.CategoricalAccuracy if training.num_classes else keras.metrics.SparseCategoricalAccuracy
+        return kind(name=METRICS[task])
+    if training.soft_labels:
+        return keras.metrics.MeanMetricWrapper(_soft_binary_accuracy, name=METRICS[task])
     return keras.metrics.BinaryAccuracy(name=METRICS[task])
+
+
+def _soft_binary_accuracy(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Share of outputs on the side of 0.5 where the label is; `BinaryAccuracy` takes any label between as wrong."""
+    return keras.metrics.binary_accuracy(tf.round(tf.cast(labels, outputs.dtype)), outputs)
 
 
 def _averaging(section: TrainConfig) -> keras.callbacks.Callback | None:

@@ -1,14 +1,18 @@
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline.batches import Batches, read_prepared
-from pipeline.recipe.augment import AugmentConfig, Noise, Rotate
+from pipeline.errors import UserError
+from pipeline.recipe.augment import AugmentConfig, CutMix, Hue, Mixup, Noise, Rotate, SwapNoise, WordDropout
 
 NUM_EXAMPLES, BATCH_SIZE, STEPS = 50, 8, 7
 AUGMENT: tuple[AugmentConfig, ...] = (Rotate(type="rotate"), Noise(type="noise"))
+MIXUP, CUTMIX = Mixup(type="mixup"), CutMix(type="cutmix")
+SWAP, DROPOUT = SwapNoise(type="swap_noise", fraction=0.5), WordDropout(type="word_dropout", fraction=0.5)
 
 
 def images(count: int = NUM_EXAMPLES) -> np.ndarray:
@@ -164,3 +168,83 @@ def test_prepared_tensors_are_read_or_mapped(prepared: Path, memory: str, mapped
 def test_what_does_not_fit_a_share_of_memory_is_mapped(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.batches.SHARE_OF_MEMORY", 1e-9)
     assert isinstance(read_prepared(prepared)[0]["image"], np.memmap)
+
+
+RARE = np.repeat([0, 1, 2], [30, 12, 8]).astype(np.int32)
+
+
+def classes_of_an_epoch(epoch: int = 0, **keys: object) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    options: dict[str, Any] = {"batch_size": BATCH_SIZE, "seed": 1, **keys}
+    data = Batches({"image": images()}, RARE, **options)
+    steps = [data.batch(epoch, step) for step in range(data.steps_per_epoch)]
+    return [inputs["image"].numpy() for inputs, _ in steps], [label.numpy() for _, label in steps]
+
+
+def test_balanced_epochs_hold_every_class_equally_often() -> None:
+    for epoch in range(2):
+        label = np.concatenate(classes_of_an_epoch(epoch, sampling="balanced")[1])
+        assert np.bincount(label).tolist() == [30, 30, 30]
+    assert Batches({"image": images()}, RARE, batch_size=8, seed=1, sampling="balanced").steps_per_epoch == 12
+
+
+def test_an_example_that_comes_again_looks_another_way() -> None:
+    pictures, _ = classes_of_an_epoch(sampling="balanced", augment=(Noise(type="noise"),))
+    assert len(np.unique(np.concatenate(pictures), axis=0)) == 90
+
+
+def test_one_hot_labels_are_those_of_the_classes() -> None:
+    plain, one_hot = classes_of_an_epoch()[1], classes_of_an_epoch(num_classes=3)[1]
+    assert one_hot[0].dtype == np.float32
+    for indices, rows in zip(plain, one_hot, strict=True):
+        np.testing.assert_array_equal(rows, np.eye(3)[indices])
+
+
+@pytest.mark.parametrize("sampling", ["natural", "balanced"])
+def test_mixed_batches_are_a_function_of_epoch_and_step(sampling: Literal["natural", "balanced"]) -> None:
+    data = Batches(
+        {"image": images()}, RARE, batch_size=8, seed=1, sampling=sampling, num_classes=3, augment=(MIXUP, CUTMIX)
+    )
+    assert data.soft_labels
+    for step, batch in enumerate(data.dataset(num_steps=data.steps_per_epoch + 2)):
+        inputs, label = batch
+        assert_same(batch, data.batch(*divmod(step, data.steps_per_epoch)))
+        np.testing.assert_allclose(np.sum(label, axis=1), 1.0, atol=1e-6)
+        assert inputs["image"].dtype == label.dtype == tf.float32
+    assert (label.numpy() > 0.01).sum(axis=1).max() >= 2
+
+
+def test_the_last_batch_is_mixed_among_its_own_examples() -> None:
+    data = batches(augment=(MIXUP,), num_classes=NUM_EXAMPLES)
+    _, label = data.batch(0, STEPS - 1)
+    there = data.indices(0, STEPS - 1)
+    assert label.shape == (2, NUM_EXAMPLES)
+    np.testing.assert_allclose(label.numpy()[:, there].sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_labels_of_two_classes_become_shares() -> None:
+    label = np.arange(NUM_EXAMPLES, dtype=np.int32) % 2
+    data = Batches({"image": images()}, label, batch_size=25, seed=1, augment=(Mixup(type="mixup", alpha=1.0),))
+    shares = np.concatenate([data.batch(0, step)[1] for step in range(2)])
+    assert shares.dtype == np.float32
+    assert ((shares > 0.02) & (shares < 0.98)).sum() > 10
+
+
+def test_mixing_more_than_two_classes_needs_their_number() -> None:
+    with pytest.raises(ValueError, match="num_classes: required to mix the examples of more than two classes"):
+        batches(augment=(MIXUP,))
+
+
+def test_colours_of_grey_images_cannot_change() -> None:
+    with pytest.raises(UserError, match=r"augment\.0\.type: `hue` changes colours; the images are grey"):
+        batches(augment=(Hue(type="hue"),))
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_texts_and_tables_are_augmented_too(memory: bool) -> None:
+    numbers, label = np.arange(40, dtype=np.float32).reshape(20, 2), np.zeros(20, np.int32)
+    rows = Batches({"numbers": numbers}, label, batch_size=20, seed=0, augment=(SWAP,), memory=memory, shuffle=False)
+    changed = rows.batch(0, 0)[0]["numbers"].numpy() != numbers
+    assert 0.2 < changed.mean() < 0.8
+    tokens = np.tile(np.arange(2, 12, dtype=np.int32), (20, 1))
+    texts = Batches({"tokens": tokens}, label, batch_size=20, seed=0, augment=(DROPOUT,), memory=memory, shuffle=False)
+    assert 0.2 < (texts.batch(0, 0)[0]["tokens"].numpy() == 0).mean() < 0.8

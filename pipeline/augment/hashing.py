@@ -25,6 +25,10 @@ class Draws(NamedTuple):
         """Draws int32 (batch,), evenly from [0, count)."""
         return tf.cast(self.uniform(stream, 0.0, float(count)), tf.int32)
 
+    def integers(self, stream: int, shape: tuple[int, ...], count: int) -> tf.Tensor:
+        """Draws int64 (batch, *shape), evenly from [0, count), `count` far below 2**32."""
+        return tf.cast(self._hashes(stream, shape), tf.int64) % count
+
     def amount(self, stream: int, limit: float) -> tf.Tensor:
         """Draws float32 (batch,), evenly from [-limit, limit), and exactly 0 for examples that are not changed."""
         return tf.where(self.chosen(), self.uniform(stream, -limit, limit), 0.0)
@@ -37,9 +41,11 @@ class Draws(NamedTuple):
 
     def units(self, stream: int, shape: tuple[int, ...]) -> tf.Tensor:
         """Draws float32 (batch, *shape), evenly from [0, 1)."""
+        return to_unit(self._hashes(stream, shape))
+
+    def _hashes(self, stream: int, shape: tuple[int, ...]) -> tf.Tensor:
         cells = tf.reshape(tf.range(tf.math.reduce_prod(shape)), shape)
-        states = tf.reshape(fold(self.state, stream), (-1, *(1 for _ in shape)))
-        return to_unit(fold(states, cells))
+        return fold(tf.reshape(fold(self.state, stream), (-1, *(1 for _ in shape))), cells)
 
 
 def draws(key: int, probability: float, indices: tf.Tensor, epoch: tf.Tensor) -> Draws:

@@ -39,8 +39,8 @@ def cutout(transform: Cutout, draws: Draws, images: tf.Tensor) -> tf.Tensor:
     """Blackens a square whose centre is anywhere in the image, so that part of it may lie outside."""
     _, height, width, _ = images.shape
     side = max(1, round(transform.fraction * min(height, width)))
-    inside_rows = _covered(draws.uniform(1, 0.0, height), side, height)[:, :, tf.newaxis, tf.newaxis]
-    inside_columns = _covered(draws.uniform(2, 0.0, width), side, width)[:, tf.newaxis, :, tf.newaxis]
+    inside_rows = covered(draws.uniform(1, 0.0, height), side, height)[:, :, tf.newaxis, tf.newaxis]
+    inside_columns = covered(draws.uniform(2, 0.0, width), side, width)[:, tf.newaxis, :, tf.newaxis]
     return tf.where(_an_image(draws.chosen()) & inside_rows & inside_columns, 0.0, images)
 
 
@@ -80,11 +80,18 @@ def _where_chosen(draws: Draws, changed: tf.Tensor, images: tf.Tensor) -> tf.Ten
     return tf.where(_an_image(draws.chosen()), changed, images)
 
 
-def _covered(centre: tf.Tensor, side: int, size: int) -> tf.Tensor:
-    """Which pixels of an axis a square covers: bool (batch, size)."""
-    start = tf.floor(centre)[:, tf.newaxis] - side // 2
+def covered(centre: tf.Tensor, side: tf.Tensor | int, size: int) -> tf.Tensor:
+    """Which pixels of an axis a rectangle covers: bool (batch, size).
+
+    Args:
+        centre: float32 (batch,), in [0, size).
+        side: Pixels it is long, a whole number: float32 (batch,), or one for all.
+        size: Pixels on the axis.
+    """
+    side = tf.cast(side, tf.float32)
+    start = tf.floor(centre) - side // 2
     pixel = tf.range(size, dtype=tf.float32)
-    return (pixel >= start) & (pixel < start + side)
+    return (pixel >= start[:, tf.newaxis]) & (pixel < (start + side)[:, tf.newaxis])
 
 
 def _an_image(values: tf.Tensor) -> tf.Tensor:

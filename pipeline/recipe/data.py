@@ -59,6 +59,9 @@ class DataSection(Section):
 
     batch_size: int = Field(64, ge=1)
     """Examples in a training batch."""
+    sampling: Literal["natural", "balanced"] = "natural"
+    """natural: an epoch holds every training example once; balanced: every class equally often, as often as the largest
+    one has examples, so that those of smaller classes come again (an epoch gets longer). Validation stays as it is."""
     task: Task = "auto"
     """What is learnt; auto: from the labels."""
     split: SplitConfig = SplitConfig()

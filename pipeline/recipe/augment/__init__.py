@@ -8,7 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pipeline.recipe.augment.mixing import CutMix, Mixup
 from pipeline.recipe.augment.moves import CropAndResize, Elastic, Flip, Rotate, Shear, Shift, Zoom
+from pipeline.recipe.augment.tables import FeatureNoise, SwapNoise
+from pipeline.recipe.augment.texts import SpanMask, WordDropout, WordSwap
 from pipeline.recipe.augment.transform import Geometric
 from pipeline.recipe.augment.values import (
     Blur,
@@ -44,7 +47,22 @@ IMAGES = (
 )
 """Transforms of images."""
 
-KINDS: dict[str, tuple[str, ...]] = dict.fromkeys(IMAGES, ("image",))
+TEXTS = ("word_dropout", "word_swap", "span_mask")
+"""Transforms of texts."""
+
+TABLES = ("feature_noise", "swap_noise")
+"""Transforms of rows of tables."""
+
+MIXING = ("mixup", "cutmix")
+"""Transforms that mix examples and their labels, which become soft."""
+
+KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(IMAGES, ("image",)),
+    **dict.fromkeys(TEXTS, ("text",)),
+    **dict.fromkeys(TABLES, ("table",)),
+    "mixup": ("image", "table"),
+    "cutmix": ("image",),
+}
 """Kinds of data each transform is for."""
 
 OF_COLOURS = ("hue", "saturation")
@@ -67,7 +85,14 @@ AugmentConfig = Annotated[
     | Solarize
     | Posterize
     | Blur
-    | Jpeg,
+    | Jpeg
+    | WordDropout
+    | WordSwap
+    | SpanMask
+    | FeatureNoise
+    | SwapNoise
+    | Mixup
+    | CutMix,
     Field(discriminator="type"),
 ]
 AugmentSection = Annotated[tuple[AugmentConfig, ...], Field(strict=False)]
@@ -75,19 +100,25 @@ AugmentSection = Annotated[tuple[AugmentConfig, ...], Field(strict=False)]
 __all__ = [
     "IMAGES",
     "KINDS",
+    "MIXING",
     "OF_COLOURS",
+    "TABLES",
+    "TEXTS",
     "AugmentConfig",
     "AugmentSection",
     "Blur",
     "Brightness",
     "Contrast",
     "CropAndResize",
+    "CutMix",
     "Cutout",
     "Elastic",
+    "FeatureNoise",
     "Flip",
     "Geometric",
     "Hue",
     "Jpeg",
+    "Mixup",
     "Noise",
     "Posterize",
     "Rotate",
@@ -95,5 +126,9 @@ __all__ = [
     "Shear",
     "Shift",
     "Solarize",
+    "SpanMask",
+    "SwapNoise",
+    "WordDropout",
+    "WordSwap",
     "Zoom",
 ]
