@@ -13,7 +13,7 @@ FILE = Path(__file__).with_name("keras_api.json")
 
 @functools.cache
 def keras_api() -> dict[str, dict[str, list[str]]]:
-    """Returns group (`layers`, `optimizers`, `initializers`, `regularizers`, `activations`) to name to arguments."""
+    """Returns group (`layers`, `optimizers`, `losses`, `activations`, ...) to name to arguments."""
     table: dict[str, dict[str, list[str]]] = json.loads(FILE.read_text(encoding="utf-8"))
     return table
 
@@ -45,6 +45,8 @@ def generate() -> dict[str, dict[str, list[str]]]:
         "optimizers": keras.optimizers.Optimizer,
         "initializers": keras.initializers.Initializer,
         "regularizers": keras.regularizers.Regularizer,
+        "losses": keras.losses.Loss,
+        "metrics": keras.metrics.Metric,
     }
 
     def parameters(cls: type) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models.config import ModelConfig
@@ -19,12 +20,12 @@ from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, ProgressBar
 from pipeline.errors import UserError
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
+from pipeline.losses import class_weights, loss, metrics
 from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
-from pipeline.recipe.augment import MIXING, AugmentSection
+from pipeline.recipe.augment import AugmentSection
 from pipeline.recipe.train import (
-    METRICS,
     EarlyStoppingConfig,
     ReduceOnPlateauConfig,
     Swa,
@@ -64,7 +65,6 @@ def train(
     augment: AugmentSection,
     batch_size: int,
     memory: Literal["auto", "memory", "disk"],
-    sampling: Literal["natural", "balanced"] = "natural",
     seed: int,
     prepared: Path,
     out: Path,
@@ -81,7 +81,6 @@ def train(
         augment: Random changes of training examples.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         memory: Where examples are read from: auto, memory or disk.
-        sampling: Whether an epoch holds every example once, or every class equally often.
         seed: Where initial weights, dropout, augmentation and the order of examples come from.
         prepared: Folder that preprocess wrote.
         out: Folder to write into.
@@ -98,10 +97,8 @@ def train(
     policy, reason = dtype_policy(section.precision)
     journal.say(f"precision: {policy} ({reason})")
 
-    one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in augment)
-    arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
-    training = _batches(prepared / "train", memory, sampling=sampling, augment=augment, **arguments)
-    validation = _batches(prepared / "validation", memory, shuffle=False, **arguments)
+    training = _batches(prepared / "train", memory, batch_size=batch_size, seed=seed, shuffle=True, augment=augment)
+    validation = _batches(prepared / "validation", memory, batch_size=batch_size, seed=seed, shuffle=False)
     network = _build(model, prepared, signature, seed=seed, policy=policy)
     rate = learning_rate(
         section.schedule,
@@ -111,13 +108,20 @@ def train(
     )
     _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
     learner = SharpnessAware(network, section.sam.rho) if section.sam else network
-    _compile(learner, section, signature.task, rate=rate, policy=policy, training=training)
-    history = fit(learner, section, training, validation, journal=journal)
+    _compile(learner, section, signature.task, rate=rate, policy=policy)
+    weights = class_weights(section, np.load(prepared / "train" / "label.npy"), signature.classes)
+    history = fit(learner, section, training, validation, weights=weights, journal=journal)
     return _write(network, history, out, journal)
 
 
 def fit(
-    network: keras.Model, section: TrainConfig, training: Batches, validation: Batches, *, journal: Journal
+    network: keras.Model,
+    section: TrainConfig,
+    training: Batches,
+    validation: Batches,
+    *,
+    weights: dict[int, float] | None = None,
+    journal: Journal,
 ) -> History:
     """Runs Keras's `fit` over a data path that is a function of the global step; leaves the best weights in `network`.
 
@@ -126,6 +130,7 @@ def fit(
         section: Resolved for the task.
         training: Batches of the training split, counted over all epochs.
         validation: Batches of the validation split, gone through once an epoch.
+        weights: Of the examples of each class in the training loss; None: all weigh 1.
         journal: Gets the values of each epoch.
 
     Raises:
@@ -141,6 +146,7 @@ def fit(
             epochs=section.epochs,
             steps_per_epoch=training.steps_per_epoch,
             validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
+            class_weight=weights,
             callbacks=callbacks(log, stopping, plateau, _averaging(section), ProgressBar(advance, training)),
             shuffle=False,
             verbose=0,
@@ -191,15 +197,13 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
         raise UserError(str(error)) from error
 
 
-def _compile(
-    network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str, training: Batches
-) -> None:
+def _compile(network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str) -> None:
     built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
     exempt_from_weight_decay(built, network)
     network.compile(
         optimizer=built,
-        loss=section.loss.removeprefix("sparse_") if training.num_classes else section.loss,
-        metrics=[_metric(task, training)],
+        loss=loss(section),
+        metrics=metrics(section, task),
         auto_scale_loss=False,
     )
 
@@ -210,22 +214,6 @@ def _log_schedule(rate: Rate, steps_per_epoch: int, epochs: int, artifacts: Path
     steps, rates = sampled(rate, epochs * steps_per_epoch)
     learning_rates(steps / steps_per_epoch, rates, artifacts / "schedule.png")
     journal.log_artifact(artifacts / "schedule.png")
-
-
-def _metric(task: str, training: Batches) -> keras.metrics.Metric:
-    if task == "regression":
-        return keras.metrics.MeanAbsoluteError(name=METRICS[task])
-    if task == "multiclass":
-        kind = keras.metrics.CategoricalAccuracy if training.num_classes else keras.metrics.SparseCategoricalAccuracy
-        return kind(name=METRICS[task])
-    if training.soft_labels:
-        return keras.metrics.MeanMetricWrapper(_soft_binary_accuracy, name=METRICS[task])
-    return keras.metrics.BinaryAccuracy(name=METRICS[task])
-
-
-def _soft_binary_accuracy(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Share of outputs on the side of 0.5 where the label is; `BinaryAccuracy` takes any label between as wrong."""
-    return keras.metrics.binary_accuracy(tf.round(tf.cast(labels, outputs.dtype)), outputs)
 
 
 def _averaging(section: TrainConfig) -> keras.callbacks.Callback | None:

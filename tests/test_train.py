@@ -134,7 +134,7 @@ def test_a_metric_to_watch_that_the_task_lacks_is_refused_before_training(digits
 
 
 def test_a_loss_that_the_task_lacks_is_refused(digits: Stages, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train.loss: .*sparse_categorical_crossentropy for a multiclass task"):
+    with pytest.raises(UserError, match=r"train.loss: .*categorical_focal_crossentropy for a multiclass task"):
         train_small(digits.prepared, tmp_path / "trained", MLP, train_section(loss="mean_squared_error"))
 
 

@@ -2,27 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from models.section import Section
 from pipeline.errors import UserError
+from pipeline.recipe.objective import LOSSES, METRICS, MINIMISED, NamedObject, named
 from pipeline.recipe.schedule import Constant, ScheduleConfig
 
-LOSSES: dict[str, tuple[str, ...]] = {
-    "binary": ("binary_crossentropy",),
-    "multiclass": ("sparse_categorical_crossentropy",),
-    "multilabel": ("binary_crossentropy",),
-    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
-}
-"""Losses of each task; the first is what `auto` means."""
-
-METRICS: dict[str, str] = {
-    "binary": "accuracy",
-    "multiclass": "accuracy",
-    "multilabel": "accuracy",
-    "regression": "mae",
-}
-"""The metric that is computed in each epoch beside the loss; multilabel: the share of right labels."""
+ClassName = Annotated[str, BeforeValidator(str)]
+"""Name of a class; YAML may read it as a number."""
 
 
 class OptimizerConfig(Section):
@@ -136,24 +124,27 @@ class TrainConfig(Section):
     """Which average of the weights is kept instead of the last ones; null: none."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop before the last epoch; null: never, and the last weights are kept."""
-    loss: Literal[
-        "auto",
-        "binary_crossentropy",
-        "sparse_categorical_crossentropy",
-        "mean_squared_error",
-        "mean_absolute_error",
-        "huber",
-    ] = "auto"
-    """Keras name of the loss; auto: cross-entropy for classes, mean squared error for regression."""
+    loss: NamedObject = "auto"
+    """Keras name of the loss, or {type: name, argument: value}; auto: cross-entropy for classes, mean squared error for
+    regression. Focal losses (Lin et al. 2017): binary_focal_crossentropy, categorical_focal_crossentropy."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of each label that is spread evenly over the classes (Szegedy et al. 2016); also in the validation loss."""
+    class_weights: Literal["balanced"] | dict[ClassName, Any] | None = None
+    """Weight of the examples of each class in the training loss: {class: weight}, where classes not named weigh 1;
+    balanced: the inverse of their share of the training split, 1 on average; null: all weigh 1. The label that
+    dominates decides where labels are mixed."""
+    metrics: Annotated[tuple[NamedObject, ...], Field(strict=False, min_length=1)] | None = None
+    """Computed in each epoch beside the loss: Keras names, or {type: name, argument: value}; null: accuracy, or mae."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Keras dtype policy; auto: mixed_float16 on a GPU that has tensor cores, else float32."""
     deterministic: bool = True
     """Whether the same recipe on the same machine gives bit-identical weights."""
 
 
-def monitors(task: str) -> tuple[str, ...]:
+def monitors(section: TrainConfig, task: str) -> tuple[str, ...]:
     """The values of an epoch that early stopping can watch."""
-    return ("loss", METRICS[task], "val_loss", f"val_{METRICS[task]}")
+    computed = ("loss", *(named(metric)[0] for metric in section.metrics or (METRICS[task],)))
+    return (*computed, *(f"val_{name}" for name in computed))
 
 
 def first_averaged_epoch(averaging: Swa, epochs: int) -> int:
@@ -163,7 +154,7 @@ def first_averaged_epoch(averaging: Swa, epochs: int) -> int:
 
 def direction(monitor: str) -> Literal["max", "min"]:
     """Whether a larger or a smaller value of what is watched is better."""
-    return "max" if monitor.endswith("accuracy") else "min"
+    return "min" if monitor.removeprefix("val_") in MINIMISED else "max"
 
 
 def resolve(section: TrainConfig, task: str) -> TrainConfig:
@@ -172,17 +163,18 @@ def resolve(section: TrainConfig, task: str) -> TrainConfig:
     Raises:
         UserError: If the task has no such loss, or no such metric to watch.
     """
-    if section.loss not in ("auto", *LOSSES[task]):
+    loss, _ = named(section.loss)
+    if loss not in ("auto", *LOSSES[task]):
         raise UserError(
-            f"train.loss: expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {section.loss!r}"
+            f"train.loss: expected one of auto, {', '.join(LOSSES[task])} for a {task} task. Received: {loss!r}"
         )
     for key in ("early_stopping", "reduce_on_plateau"):
-        watching = getattr(section, key)
-        if watching is not None and watching.monitor not in monitors(task):
+        watching, computed = getattr(section, key), monitors(section, task)
+        if watching is not None and watching.monitor not in computed:
             raise UserError(
-                f"train.{key}.monitor: expected one of {', '.join(monitors(task))} for a {task} task. "
+                f"train.{key}.monitor: expected one of {', '.join(computed)} for a {task} task. "
                 f"Received: {watching.monitor!r}"
             )
-    if section.loss != "auto":
+    if loss != "auto":
         return section
     return TrainConfig.model_validate({**section.model_dump(), "loss": LOSSES[task][0]})

@@ -1,10 +1,12 @@
 """Combinations of the `train` section that cannot work, or would not do what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from models.keras_api import arguments
 from pipeline.recipe.errors import Problem, nearest
+from pipeline.recipe.objective import DECIDED_HERE, KERAS_METRICS, LOSSES, METRICS, NamedObject, named
 from pipeline.recipe.schedule import Constant, CosineRestarts, OneCycle, Step, period_epochs
-from pipeline.recipe.train import METRICS, Swa, TrainConfig, first_averaged_epoch, monitors
+from pipeline.recipe.train import Swa, TrainConfig, first_averaged_epoch, monitors
 
 ELSEWHERE = {
     "use_ema": "`train.averaging: {type: ema}`, which also validates the average",
@@ -29,6 +31,9 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """
     yield from _optimizer(section)
     yield from _averaging(section)
+    yield from _loss(section, task)
+    yield from _class_weights(section, task)
+    yield from _metrics(section, task)
     yield from _schedule(section)
     yield from _plateau(section)
     yield from _monitors(section, task)
@@ -69,6 +74,65 @@ def _averaging(section: TrainConfig) -> Iterator[Problem]:
             "train.averaging.start",
             f"expected to leave two or more of {section.epochs} epochs to average. Received: {section.averaging.start}",
         )
+
+
+def _loss(section: TrainConfig, task: str | None) -> Iterator[Problem]:
+    """The task has such a loss, the loss such arguments, and labels are smoothed once."""
+    known = ("auto", *(LOSSES[task] if task else _any(LOSSES)))
+    yield from _named("losses", "train.loss", section.loss, known, task)
+    name, given = named(section.loss)
+    if not section.label_smoothing:
+        return
+    if "label_smoothing" in given:
+        yield Problem("train.label_smoothing", "given beside that of `train.loss`; keep one of the two")
+    if task == "regression" or "crossentropy" not in name.replace("auto", "crossentropy"):
+        yield Problem("train.label_smoothing", f"needs classes: {task or name} has none to spread a label over")
+
+
+def _class_weights(section: TrainConfig, task: str | None) -> Iterator[Problem]:
+    if section.class_weights and task in ("multilabel", "regression"):
+        yield Problem(
+            "train.class_weights", f"needs examples of one class each: binary or multiclass. This task is {task}"
+        )
+    if isinstance(section.class_weights, dict):
+        for name, weight in section.class_weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+                yield Problem(f"train.class_weights.{name}", f"expected a number of 0 or more. Received: {weight!r}")
+
+
+def _metrics(section: TrainConfig, task: str | None) -> Iterator[Problem]:
+    """The task has such metrics, and each has a name of its own."""
+    known = tuple(KERAS_METRICS[task]) if task else _any(KERAS_METRICS)
+    seen = set()
+    for i, given in enumerate(section.metrics or ()):
+        yield from _named("metrics", f"train.metrics.{i}", given, known, task)
+        name, passed = named(given)
+        if name in seen:
+            yield Problem(f"train.metrics.{i}", f"`{name}` is named twice; keep one of the two")
+        if passed.get("average", "macro") is None:
+            yield Problem(f"train.metrics.{i}.average", "expected macro, micro or weighted: one number an epoch")
+        seen.add(name)
+
+
+def _named(group: str, key: str, given: NamedObject, known: tuple[str, ...], task: str | None) -> Iterator[Problem]:
+    """A name that the task has, with arguments that Keras takes and that nothing else decides."""
+    name, passed = named(given)
+    if name not in known:
+        where = f" for a {task} task" if task else ""
+        yield Problem(key, f"expected one of {', '.join(known)}{where}. Received: {name!r}{nearest(name, known)}")
+        return
+    keras_name = next((names[name] for names in KERAS_METRICS.values() if name in names), name)
+    taken = [each for each in arguments(group, keras_name) or () if each not in DECIDED_HERE]
+    for argument in sorted(passed.keys() - set(taken)):
+        guess = nearest(argument, taken) or "."
+        yield Problem(
+            f"{key}.{argument}", f"{name} takes no such argument{guess} It takes: {', '.join(taken) or 'none'}"
+        )
+
+
+def _any(table: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The names of all tasks."""
+    return tuple(dict.fromkeys(name for names in table.values() for name in names))
 
 
 def _schedule(section: TrainConfig) -> Iterator[Problem]:
@@ -127,7 +191,7 @@ def _plateau(section: TrainConfig) -> Iterator[Problem]:
 def _monitors(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """What early stopping and the plateau watch is computed."""
     tasks = [task] if task else list(METRICS)
-    computed = dict.fromkeys(name for each in tasks for name in monitors(each))
+    computed = dict.fromkeys(name for each in tasks for name in monitors(section, each))
     for key in ("early_stopping", "reduce_on_plateau"):
         watching = getattr(section, key)
         if watching and watching.monitor not in computed:

@@ -4,6 +4,8 @@ import pytest
 
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.train import TrainConfig
+from pipeline.recipe.training_checks import check_training
 
 BARE = {"name": "bare", "data": {"type": "digits"}, "model": {"type": "mlp"}}
 
@@ -30,6 +32,24 @@ BARE = {"name": "bare", "data": {"type": "digits"}, "model": {"type": "mlp"}}
         ("clip={}", "train.clip: expected one of value, norm, global_norm. Received: none of them"),
         ("clip={value: 1.0, norm: 1.0}", "train.clip: expected one of value, norm, global_norm. Received: value, norm"),
         ("{clip: {value: 1.0}, optimizer: {clipnorm: 1.0}}", "train.optimizer.clipnorm: given beside `train.clip`"),
+        (
+            "loss={type: categorical_focal_crossentropy, gama: 3.0}",
+            "train.loss.gama: categorical_focal_crossentropy takes",
+        ),
+        ("loss={type: sparse_categorical_crossentropy, from_logits: true}", "takes no such argument. It takes: none"),
+        ("loss=huber", "train.loss: expected one of auto, sparse_categorical_crossentropy"),
+        (
+            "{loss: {type: categorical_crossentropy, label_smoothing: 0.1}, label_smoothing: 0.1}",
+            "train.label_smoothing: given beside that of `train.loss`",
+        ),
+        ("class_weights={3: -1.0}", "train.class_weights.3: expected a number of 0 or more. Received: -1.0"),
+        ("class_weights=equal", "train.class_weights: expected `balanced` or a mapping"),
+        ("metrics=[acuracy]", "Received: 'acuracy'. Did you mean `accuracy`?"),
+        ("metrics=[rmse]", "train.metrics.0: expected one of accuracy, top_k_categorical_accuracy"),
+        ("metrics=[{type: auc, name: mine}]", "train.metrics.0.name: auc takes no such argument"),
+        ("metrics=[auc, {type: auc, curve: PR}]", "train.metrics.1: `auc` is named twice"),
+        ("metrics=[{type: f1_score, average: null}]", "train.metrics.0.average: expected macro, micro or weighted"),
+        ("{metrics: [auc], early_stopping: {monitor: val_accuracy}}", "expected one of loss, auc, val_loss, val_auc"),
         ("{averaging: {type: swa}, early_stopping: {}}", "train.early_stopping: keeps one epoch's weights"),
         ("averaging={type: swa, start: 0.99}", "expected to leave two or more of 20 epochs to average. Received: 0.99"),
     ],
@@ -41,6 +61,18 @@ def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) ->
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("task", ["regression", "multilabel"])
+def test_class_weights_need_classes_that_exclude_each_other(task: str) -> None:
+    section = TrainConfig(class_weights="balanced")
+    assert [problem.key for problem in check_training(section, task)] == ["train.class_weights"]
+
+
+def test_label_smoothing_needs_classes() -> None:
+    section = TrainConfig(label_smoothing=0.1)
+    assert [problem.key for problem in check_training(section, "regression")] == ["train.label_smoothing"]
+    assert not list(check_training(section, None))
+
+
 @pytest.mark.parametrize(
     "train",
     [
@@ -49,6 +81,8 @@ def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) ->
         "{schedule: {type: one_cycle}}",
         "{clip: {global_norm: 1.0}, accumulate_steps: 4, sam: {}, averaging: {type: ema}}",
         "{averaging: {type: swa, start: 0.5}}",
+        "{loss: {type: categorical_focal_crossentropy, gamma: 3.0}, label_smoothing: 0.1, class_weights: {3: 2.0}}",
+        "{metrics: [accuracy, {type: f1_score, average: micro}], early_stopping: {monitor: val_f1_score}}",
         "{reduce_on_plateau: {patience: 3}, early_stopping: {patience: 10}}",
     ],
 )
