@@ -24,7 +24,7 @@ from pipeline.losses import class_weights, loss, metrics
 from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
-from pipeline.recipe.augment import AugmentSection
+from pipeline.recipe.augment import MIXING, AugmentSection
 from pipeline.recipe.train import (
     EarlyStoppingConfig,
     ReduceOnPlateauConfig,
@@ -65,6 +65,7 @@ def train(
     augment: AugmentSection,
     batch_size: int,
     memory: Literal["auto", "memory", "disk"],
+    sampling: Literal["natural", "balanced"] = "natural",
     seed: int,
     prepared: Path,
     out: Path,
@@ -81,6 +82,7 @@ def train(
         augment: Random changes of training examples.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         memory: Where examples are read from: auto, memory or disk.
+        sampling: Whether an epoch holds every example once, or every class equally often.
         seed: Where initial weights, dropout, augmentation and the order of examples come from.
         prepared: Folder that preprocess wrote.
         out: Folder to write into.
@@ -97,8 +99,10 @@ def train(
     policy, reason = dtype_policy(section.precision)
     journal.say(f"precision: {policy} ({reason})")
 
-    training = _batches(prepared / "train", memory, batch_size=batch_size, seed=seed, shuffle=True, augment=augment)
-    validation = _batches(prepared / "validation", memory, batch_size=batch_size, seed=seed, shuffle=False)
+    one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in augment)
+    arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
+    training = _batches(prepared / "train", memory, sampling=sampling, augment=augment, **arguments)
+    validation = _batches(prepared / "validation", memory, shuffle=False, **arguments)
     network = _build(model, prepared, signature, seed=seed, policy=policy)
     rate = learning_rate(
         section.schedule,
@@ -108,7 +112,7 @@ def train(
     )
     _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
     learner = SharpnessAware(network, section.sam.rho) if section.sam else network
-    _compile(learner, section, signature.task, rate=rate, policy=policy)
+    _compile(learner, section, signature.task, rate=rate, policy=policy, training=training)
     weights = class_weights(section, np.load(prepared / "train" / "label.npy"), signature.classes)
     history = fit(learner, section, training, validation, weights=weights, journal=journal)
     return _write(network, history, out, journal)
@@ -197,12 +201,14 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
         raise UserError(str(error)) from error
 
 
-def _compile(network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str) -> None:
+def _compile(
+    network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str, training: Batches
+) -> None:
     built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
     exempt_from_weight_decay(built, network)
     network.compile(
         optimizer=built,
-        loss=loss(section),
+        loss=loss(section, mixed=training.num_classes is not None),
         metrics=metrics(section, task),
         auto_scale_loss=False,
     )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.recipe import augment, preprocess
+from pipeline.recipe import preprocess
+from pipeline.recipe.augment_checks import check_augment
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.evaluate import DEFAULTS, METRICS
@@ -41,7 +42,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _without_effect, _tune)
+    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _augment, _sampling, _tune)
     return [problem for find in checks for problem in find(recipe, known)]
 
 
@@ -83,13 +84,6 @@ def _kinds(recipe: Recipe, known: Known) -> Iterator[Problem]:
     needed = MODEL_KINDS.get(recipe.model.type, kind)
     if kind != needed:
         yield Problem("model.type", f"`{recipe.model.type}` takes {needed} data; `data.type: {source}` is {kind}")
-    for i, transform in enumerate(recipe.augment):
-        changes = augment.KINDS[transform.type]
-        if kind not in changes:
-            yield Problem(
-                f"augment.{i}.type",
-                f"`{transform.type}` changes {' and '.join(changes)} data; `data.type: {source}` is {kind}",
-            )
     try:
         preprocess.resolve(recipe.preprocess, kind)
     except ValueError as error:
@@ -142,18 +136,16 @@ def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
     return check_training(recipe.train, known.task)
 
 
-def _without_effect(recipe: Recipe, _: Known) -> Iterator[Problem]:
-    """Keys that were changed and that another key keeps from doing anything."""
-    for i, transform in enumerate(recipe.augment):
-        if isinstance(transform, augment.Flip | augment.Shear) and not (transform.horizontal or transform.vertical):
-            yield Problem(
-                f"augment.{i}", f"`{transform.type}` has no effect with neither horizontal nor vertical; remove it"
-            )
-        if transform.type in augment.OF_COLOURS and recipe.preprocess.channels == 1:
-            yield Problem(
-                f"augment.{i}.type",
-                f"`{transform.type}` changes colours; with `preprocess.channels: 1` there are none. Remove it",
-            )
+def _augment(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    return check_augment(recipe, kind=known.kind, task=known.task)
+
+
+def _sampling(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    if recipe.data.sampling == "balanced" and known.task in ("multilabel", "regression"):
+        yield Problem(
+            "data.sampling",
+            f"`balanced` needs one class an example; a {known.task} task has none. Use natural",
+        )
 
 
 def _tune(recipe: Recipe, _: Known) -> Iterator[Problem]:
