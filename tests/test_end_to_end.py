@@ -14,8 +14,8 @@ from PIL import Image
 
 from pipeline import load_recipe, plan, run
 from pipeline.errors import UserError
-from pipeline.runs import list_runs
 from pipeline.execution import preview
+from pipeline.runs import list_runs
 
 SMALL = [
     "train.epochs=5",
@@ -167,8 +167,8 @@ def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
         rows.append(f"{shown};{colour};2024-{1 + i % 12:02}-03;{'true' if i % 2 else 'false'};{price:.3f}")
     Path("houses.csv").write_text("\n".join(rows), encoding="utf-8")
     Path("houses.yaml").write_text(
-        "name: houses\ndata: {type: csv, path: houses.csv, label: price, separator: ;, missing: ['-']}\nmodel: {type: mlp}\n"
-        "train: {epochs: 60, optimizer: {learning_rate: 1e-2}}\ntracking: {system_metrics: false}\n",
+        "name: houses\ndata: {type: csv, path: houses.csv, label: price, separator: ;, missing: ['-']}\n"
+        "model: {type: mlp}\ntrain: {epochs: 60, optimizer: {learning_rate: 1e-2}}\ntracking: {system_metrics: false}\n",
         encoding="utf-8",
     )
     result = run("houses.yaml")
