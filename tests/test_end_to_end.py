@@ -168,7 +168,9 @@ def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     Path("houses.csv").write_text("\n".join(rows), encoding="utf-8")
     Path("houses.yaml").write_text(
         "name: houses\ndata: {type: csv, path: houses.csv, label: price, separator: ;, missing: ['-']}\n"
-        "model: {type: mlp}\ntrain: {epochs: 60, optimizer: {learning_rate: 1e-2}}\ntracking: {system_metrics: false}\n",
+        "model: {type: mlp}\n"
+        "train: {epochs: 60, optimizer: {learning_rate: 1e-2}}\n"
+        "tracking: {system_metrics: false}\n",
         encoding="utf-8",
     )
     result = run("houses.yaml")
