@@ -18,13 +18,31 @@ from pipeline.augment.fused import fused
 from pipeline.augment.geometry import MAPS, Affine, flip_sides
 from pipeline.augment.hashing import Draws, draws
 from pipeline.augment.pixels import CHANGES
+from pipeline.augment.policies import aug_mix, rand_augment, trivial_augment
 from pipeline.augment.warp import Fill, warp
-from pipeline.recipe.augment import AugmentConfig, Blur, Elastic, Flip, Geometric, Jpeg
+from pipeline.recipe.augment import (
+    AugmentConfig,
+    AugMix,
+    Blur,
+    Elastic,
+    Flip,
+    Geometric,
+    Jpeg,
+    RandAugment,
+    TrivialAugment,
+)
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 """`(images, indices, epoch) -> images`; see `augmentation`."""
 
-PASSES: dict[type, Callable[[Any, Draws, tf.Tensor], tf.Tensor]] = {Elastic: elastic, Blur: blur, Jpeg: jpeg}
+PASSES: dict[type, Callable[[Any, Draws, tf.Tensor], tf.Tensor]] = {
+    Elastic: elastic,
+    Blur: blur,
+    Jpeg: jpeg,
+    RandAugment: rand_augment,
+    TrivialAugment: trivial_augment,
+    AugMix: aug_mix,
+}
 """Transforms that are a pass of their own, and see to their compilation: `(transform, draws, images) -> images`."""
 
 Keyed = tuple[int, AugmentConfig]

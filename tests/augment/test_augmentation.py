@@ -12,7 +12,8 @@ SECTION: TypeAdapter[tuple[AugmentConfig, ...]] = TypeAdapter(AugmentSection)
 ALL = ("flip", "shift", "rotate", "zoom", "contrast", "brightness", "noise", "cutout")
 COLOUR = ("hue", "saturation", "solarize", "posterize")
 OWN_PASS = ("elastic", "blur", "jpeg")
-EVERY = (*ALL, "shear", "crop_and_resize", *OWN_PASS, *COLOUR)
+POLICIES = ("rand_augment", "trivial_augment", "aug_mix")
+EVERY = (*ALL, "shear", "crop_and_resize", *OWN_PASS, *COLOUR, *POLICIES)
 ALIKE = ("solarize", "posterize")
 """Transforms whose only random choice is which examples they change."""
 MIXED = ("flip", "noise", "rotate", "shift", "contrast", "cutout")
@@ -43,8 +44,9 @@ def augmented(
         (MIXED, (8, 9, 3)),
         (("flip",), (8, 9, 3)),
         (("shear", "crop_and_resize", *COLOUR, *OWN_PASS), (8, 9, 3)),
+        (POLICIES, (8, 9, 3)),
     ],
-    ids=["all", "mixed", "flip", "others"],
+    ids=["all", "mixed", "flip", "others", "policies"],
 )
 def test_pixels_are_the_same_eagerly_and_inside_map(types: tuple[str, ...], shape: tuple[int, int, int]) -> None:
     images, augment = pictures(shape), augmentation(section(*types), seed=3)
@@ -85,7 +87,7 @@ def test_an_example_is_changed_alike_wherever_it_stands_in_a_batch() -> None:
 def test_examples_that_are_not_chosen_are_left_exactly_as_they_were(kind: str) -> None:
     images = pictures((9, 6, 3), 400)
     changed = (augmented(section(kind, probability=0.25), images) != images).any(axis=(1, 2, 3))
-    # Half of the flips that are chosen swap nothing.
+    # Half of the flips that are chosen swap nothing, and some operations of policies do not either.
     assert changed.mean() == pytest.approx(0.125 if kind == "flip" else 0.25, abs=0.06)
 
 

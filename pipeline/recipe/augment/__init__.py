@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.recipe.augment.mixing import CutMix, Mixup
 from pipeline.recipe.augment.moves import CropAndResize, Elastic, Flip, Rotate, Shear, Shift, Zoom
+from pipeline.recipe.augment.policies import AugMix, RandAugment, TrivialAugment
 from pipeline.recipe.augment.tables import FeatureNoise, SwapNoise
 from pipeline.recipe.augment.texts import SpanMask, WordDropout, WordSwap
 from pipeline.recipe.augment.transform import Geometric
@@ -44,6 +45,9 @@ IMAGES = (
     "posterize",
     "blur",
     "jpeg",
+    "rand_augment",
+    "trivial_augment",
+    "aug_mix",
 )
 """Transforms of images."""
 
@@ -86,6 +90,9 @@ AugmentConfig = Annotated[
     | Posterize
     | Blur
     | Jpeg
+    | RandAugment
+    | TrivialAugment
+    | AugMix
     | WordDropout
     | WordSwap
     | SpanMask
@@ -104,6 +111,7 @@ __all__ = [
     "OF_COLOURS",
     "TABLES",
     "TEXTS",
+    "AugMix",
     "AugmentConfig",
     "AugmentSection",
     "Blur",
@@ -121,6 +129,7 @@ __all__ = [
     "Mixup",
     "Noise",
     "Posterize",
+    "RandAugment",
     "Rotate",
     "Saturation",
     "Shear",
@@ -128,6 +137,7 @@ __all__ = [
     "Solarize",
     "SpanMask",
     "SwapNoise",
+    "TrivialAugment",
     "WordDropout",
     "WordSwap",
     "Zoom",
