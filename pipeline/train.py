@@ -58,6 +58,25 @@ class History:
         return {"epoch": self.best_epoch, **self.averaged} if self.averaged else self.epochs[self.best_epoch]
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """All that a training needs, before its first step."""
+
+    section: TrainConfig
+    """Resolved for the task."""
+    network: keras.Model
+    """What is kept."""
+    learner: keras.Model
+    """What is fitted: the network, or what trains it; compiled."""
+    training: Batches
+    validation: Batches
+    rate: Rate
+    class_weights: dict[int, float] | None
+    policy: str
+    """Keras dtype policy."""
+    policy_reason: str
+
+
 def train(
     section: TrainConfig,
     *,
@@ -92,12 +111,56 @@ def train(
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
         NonFiniteLossError: If the loss becomes NaN or infinite.
     """
+    assembled = assemble(
+        section,
+        model=model,
+        augment=augment,
+        batch_size=batch_size,
+        memory=memory,
+        sampling=sampling,
+        seed=seed,
+        prepared=prepared,
+    )
+    section, network, training = assembled.section, assembled.network, assembled.training
+    journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
+    _log_schedule(assembled.rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
+    history = fit(
+        assembled.learner, section, training, assembled.validation, weights=assembled.class_weights, journal=journal
+    )
+    return _write(network, history, out, journal)
+
+
+def assemble(
+    section: TrainConfig,
+    *,
+    model: ModelConfig,
+    augment: AugmentSection,
+    batch_size: int,
+    memory: Literal["auto", "memory", "disk"],
+    sampling: Literal["natural", "balanced"] = "natural",
+    seed: int,
+    prepared: Path,
+) -> Assembled:
+    """Builds and compiles a network as `train` does, with the batches that it would see; takes no step.
+
+    Args:
+        section: How to train.
+        model: The network.
+        augment: Random changes of training examples.
+        batch_size: Examples in a batch.
+        memory: Where examples are read from.
+        sampling: What an epoch holds.
+        seed: Where all randomness comes from.
+        prepared: Folder that preprocess wrote.
+
+    Raises:
+        UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
+    """
     signature = Signature.load(prepared / "signature.json")
     section = resolve(section, signature.task)
     if section.deterministic:
         tf.config.experimental.enable_op_determinism()
     policy, reason = dtype_policy(section.precision)
-    journal.say(f"precision: {policy} ({reason})")
 
     one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in augment)
     arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
@@ -110,12 +173,10 @@ def train(
         epochs=section.epochs,
         steps_per_epoch=training.steps_per_epoch,
     )
-    _log_schedule(rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
     learner = SharpnessAware(network, section.sam.rho) if section.sam else network
     _compile(learner, section, signature.task, rate=rate, policy=policy, training=training)
     weights = class_weights(section, np.load(prepared / "train" / "label.npy"), signature.classes)
-    history = fit(learner, section, training, validation, weights=weights, journal=journal)
-    return _write(network, history, out, journal)
+    return Assembled(section, network, learner, training, validation, rate, weights, policy, reason)
 
 
 def fit(
