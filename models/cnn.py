@@ -4,8 +4,7 @@ import keras
 
 from models.blocks import Blocks
 from models.config import CnnConfig
-from models.errors import ModelError
-from models.features import Features
+from models.features import Features, image_features
 from models.spec import InputSpec
 
 
@@ -24,10 +23,9 @@ def build_cnn(config: CnnConfig, features: Features, inputs: InputSpec, blocks: 
     Raises:
         ModelError: If the data is no image, or too small for so many poolings.
     """
-    if inputs.kind != "image":
-        raise ModelError(f"model.type: cnn takes images; this recipe's data is {inputs.kind}. Use mlp or layers")
-    x = features["image"]
-    _check_size(config, x.shape[1], x.shape[2])
+    smallest = config.pool_size ** len(config.filters)
+    needs = f"{len(config.filters)} blocks with model.pool_size {config.pool_size}"
+    x = image_features("cnn", features, inputs, smallest=smallest, needs=needs, instead="pool_size: 1")
     for i, filters in enumerate(config.filters, start=1):
         for j in range(1, config.convolutions + 1):
             x = blocks.conv(x, filters, config.kernel_size, f"block_{i}_conv_{j}")
@@ -38,13 +36,3 @@ def build_cnn(config: CnnConfig, features: Features, inputs: InputSpec, blocks: 
     if config.units:
         x = blocks.dropout(blocks.dense(x, config.units, "dense"), "dropout")
     return x
-
-
-def _check_size(config: CnnConfig, height: int, width: int) -> None:
-    needed = config.pool_size ** len(config.filters)
-    if min(height, width) < needed:
-        raise ModelError(
-            f"model.filters: {len(config.filters)} blocks with model.pool_size {config.pool_size} need images of at "
-            f"least {needed}×{needed} pixels. Received: {height}×{width}. Use fewer blocks, pool_size: 1 or a larger "
-            f"preprocess.size"
-        )

@@ -5,10 +5,11 @@ from typing import Any
 
 import keras
 
-from models.blocks import Blocks, keras_identifier, with_seeds
+from models.blocks import Blocks
 from models.config import LayersConfig
 from models.errors import ModelError
 from models.features import Features, table_features
+from models.initializers import keras_identifier, with_seeds
 from models.keras_api import keras_api
 from models.seeds import seed_for
 from models.spec import InputSpec

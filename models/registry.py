@@ -6,17 +6,33 @@ import keras
 
 from models.blocks import Blocks
 from models.cnn import build_cnn
-from models.config import CnnConfig, Knobs, LayersConfig, MlpConfig, ModelConfig, ModelSection, TextConfig
+from models.config import (
+    CnnConfig,
+    ConvnextConfig,
+    LayersConfig,
+    MlpConfig,
+    ModelConfig,
+    ResnetConfig,
+    TabularConfig,
+    TextConfig,
+)
+from models.convnext import build_convnext
 from models.errors import ModelError
+from models.knobs import Knobs, ModelSection
 from models.layers import build_layers
 from models.mlp import build_mlp
+from models.resnet import build_resnet
 from models.spec import InputSpec, OutputSpec
+from models.tabular import build_tabular
 from models.text import build_text
 
 BUILDERS: dict[type[ModelSection], Callable[..., keras.KerasTensor]] = {
     MlpConfig: build_mlp,
     CnnConfig: build_cnn,
+    ResnetConfig: build_resnet,
+    ConvnextConfig: build_convnext,
     TextConfig: build_text,
+    TabularConfig: build_tabular,
     LayersConfig: build_layers,
 }
 """Class of a configuration to what builds it: `(config, features, inputs, blocks) -> features`."""
@@ -52,7 +68,7 @@ def build(
     """
     prepared = {t.name: keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in normalize.inputs}
     blocks = Blocks(config if isinstance(config, Knobs) else Knobs(), seed, policy)
-    x = BUILDERS[type(config)](config, normalize(prepared), inputs, blocks)
+    x = BUILDERS[type(config)](config, blocks.input_noise(normalize(prepared)), inputs, blocks)
     if isinstance(config, LayersConfig) and not config.add_output:
         _check_own_output(config, x, output)
     else:

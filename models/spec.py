@@ -28,3 +28,5 @@ class OutputSpec:
     task: Task
     num_outputs: int
     """multiclass: classes; binary: 1; multilabel: labels; regression: values."""
+    priors: tuple[float, ...] | None = None
+    """What `models.priors.priors` counts in the training split; None: the labels are not at hand."""

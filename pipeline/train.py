@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from models.config import ModelConfig
 from models.errors import ModelError
+from models.priors import priors
 from models.registry import build
 from models.spec import InputSpec, OutputSpec
 from pipeline.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
@@ -34,6 +35,7 @@ from pipeline.recipe.train import (
     first_averaged_epoch,
     resolve,
 )
+from pipeline.recipe.warnings import warnings
 from pipeline.sam import SharpnessAware
 from pipeline.schedules import Rate, learning_rate, sampled
 from pipeline.serving.compose import load_model
@@ -123,6 +125,8 @@ def train(
     )
     section, network, training = assembled.section, assembled.network, assembled.training
     journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
+    for warning in warnings(model, batch_size=batch_size):
+        journal.say(f"warning: {warning}")
     _log_schedule(assembled.rate, training.steps_per_epoch, section.epochs, out / "artifacts", journal)
     history = fit(
         assembled.learner, section, training, assembled.validation, weights=assembled.class_weights, journal=journal
@@ -255,7 +259,8 @@ def _batches(folder: Path, memory: Literal["auto", "memory", "disk"], **argument
 def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: int, policy: str) -> keras.Model:
     inputs = InputSpec(signature.kind, dict(signature.shapes), signature.category_sizes, signature.vocabulary_size)
     num_outputs = {"binary": 1, "regression": len(signature.label)}.get(signature.task, len(signature.classes))
-    output = OutputSpec(signature.task, num_outputs)
+    labels = np.load(prepared / "train" / "label.npy")
+    output = OutputSpec(signature.task, num_outputs, priors(labels, signature.task, num_outputs))
     try:
         return build(model, load_model(prepared / "normalize.keras"), inputs, output, seed=seed, policy=policy)
     except ModelError as error:

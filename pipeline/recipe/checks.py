@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.knobs import Knobs
 from pipeline.recipe import preprocess
 from pipeline.recipe.augment_checks import check_augment
 from pipeline.recipe.data import KINDS, TASKS
@@ -129,7 +130,14 @@ def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
 
 
 def _model(recipe: Recipe, known: Known) -> Iterator[Problem]:
-    return check_model(recipe.model, known.kind)
+    yield from check_model(recipe.model, known.kind)
+    changed = {
+        "data.sampling": recipe.data.sampling != "natural",
+        "train.class_weights": recipe.train.class_weights is not None,
+    }
+    if isinstance(recipe.model, Knobs) and recipe.model.output_bias == "priors":
+        for key in (key for key, is_changed in changed.items() if is_changed):
+            yield Problem("model.output_bias", f"priors are of the training split as it is; `{key}` changes them")
 
 
 def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import keras
 
-from pipeline.serving import layers  # noqa: F401  (registers the layers that saved models hold)
+from models import registered  # noqa: F401  (registers the layers that saved models hold)
+from pipeline.serving import layers  # noqa: F401  (the same)
 
 
 def compose(prepare: keras.Model, network: keras.Model) -> keras.Model:

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.blocks import Blocks, auto_initializer, seeded_initializer, with_seeds
-from models.config import Knobs
+from models.blocks import Blocks
 from models.errors import ModelError
+from models.initializers import auto_initializer, seeded_initializer, with_seeds
+from models.knobs import Knobs
 from models.spec import OutputSpec
 from tests.models.test_contract import IMAGE, TABLE, TEXT, batch, network
 

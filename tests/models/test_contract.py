@@ -14,6 +14,7 @@ from models.config import ModelConfig
 from models.spec import InputSpec, OutputSpec, Task
 
 BATCH = 6
+PRIORS = (0.5, 0.3, 0.2)
 IMAGE = InputSpec("image", {"image": (8, 6, 1)})
 TABLE = InputSpec("table", {"numbers": (3,), "categories": (2,)}, category_sizes=(4, 3))
 TEXT = InputSpec("text", {"tokens": (7,)}, vocabulary_size=20)
@@ -28,6 +29,18 @@ LAYERS = {
         {"type": "Dense", "units": 5, "kernel_initializer": "he_normal", "activation": "gelu"},
     ],
 }
+REGULARIZED = {
+    "normalization": "layer",
+    "dropout": 0.2,
+    "dropout_type": "gaussian",
+    "l2": 1e-2,
+    "penalize": ["bias", "norm"],
+    "max_norm": 2.0,
+    "initializers": {"dense": "he_uniform", "output": {"type": "random_normal", "stddev": 0.1}},
+    "output_bias": "priors",
+}
+SELF_NORMALIZING = {"activation": "selu", "dropout": 0.2, "dropout_type": "alpha"}
+MAPS = {"normalization": "group", "norm_groups": 2, "dropout": 0.2, "dropout_type": "spatial", "input_noise": 0.1}
 RECURRENT = {
     "type": "layers",
     "layers": [
@@ -49,6 +62,40 @@ CASES: dict[str, tuple[dict[str, Any], InputSpec]] = {
     "text-pooling-knobs": ({"type": "text", **KNOBS}, TEXT),
     "text-conv1d": ({"type": "text", "encoder": "conv1d", "filters": [6, 5], "units": 0}, TEXT),
     "text-conv1d-knobs": ({"type": "text", "encoder": "conv1d", **KNOBS}, TEXT),
+    "mlp-regularized": ({"type": "mlp", "units": [9], **REGULARIZED}, TABLE),
+    "mlp-self-normalizing": ({"type": "mlp", "units": [9], **SELF_NORMALIZING}, IMAGE),
+    "mlp-noise": ({"type": "mlp", "units": [8], "input_noise": 0.1}, TABLE),
+    "cnn-regularized": ({"type": "cnn", "filters": [4], **REGULARIZED}, IMAGE),
+    "cnn-maps": ({"type": "cnn", "filters": [4], **MAPS}, IMAGE),
+    "cnn-self-normalizing": ({"type": "cnn", "filters": [4], **SELF_NORMALIZING}, IMAGE),
+    "resnet": ({"type": "resnet", "filters": [4, 6], "blocks": 1}, IMAGE),
+    "resnet-knobs": ({"type": "resnet", "filters": [4], "stochastic_depth": 0.3, **KNOBS}, IMAGE),
+    "resnet-regularized": ({"type": "resnet", "filters": [4], "blocks": 1, **REGULARIZED}, IMAGE),
+    "resnet-maps": ({"type": "resnet", "filters": [4, 6], "blocks": 1, **MAPS}, IMAGE),
+    "resnet-bare": ({"type": "resnet", "filters": [4, 4], "blocks": 1, "batch_norm": False}, IMAGE),
+    "convnext": ({"type": "convnext", "filters": [4, 6], "blocks": 1}, IMAGE),
+    "convnext-knobs": (
+        {"type": "convnext", "filters": [4], "stochastic_depth": 0.3, "layer_scale": 0.1, **KNOBS},
+        IMAGE,
+    ),
+    "convnext-regularized": ({"type": "convnext", "filters": [4], "layer_scale": None, **REGULARIZED}, IMAGE),
+    "convnext-maps": ({"type": "convnext", "filters": [4], "blocks": 1, **MAPS}, IMAGE),
+    "text-regularized": ({"type": "text", "embedding_dim": 8, "encoder": "conv1d", **REGULARIZED}, TEXT),
+    "text-bilstm": ({"type": "text", "encoder": "bilstm", "recurrent_units": [5]}, TEXT),
+    "text-bilstm-deep": ({"type": "text", "encoder": "bilstm", "recurrent_units": [5, 4], **REGULARIZED}, TEXT),
+    "text-bigru-knobs": ({"type": "text", "encoder": "bigru", "recurrent_units": [5], **KNOBS}, TEXT),
+    "text-transformer": ({"type": "text", "encoder": "transformer", "embedding_dim": 8, "blocks": 1}, TEXT),
+    "text-transformer-regularized": (
+        {"type": "text", "encoder": "transformer", "embedding_dim": 8, "stochastic_depth": 0.3, **REGULARIZED},
+        TEXT,
+    ),
+    "tabular": ({"type": "tabular", "units": [9]}, TABLE),
+    "tabular-knobs": ({"type": "tabular", "units": [9], **KNOBS}, TABLE),
+    "tabular-resnet": ({"type": "tabular", "backbone": "resnet", "width": 6}, TABLE),
+    "tabular-resnet-regularized": (
+        {"type": "tabular", "backbone": "resnet", "width": 6, "stochastic_depth": 0.3, **REGULARIZED},
+        TABLE,
+    ),
     "layers": (LAYERS, IMAGE),
     "layers-table": ({"type": "layers", "layers": [{"type": "Dense", "units": 4}]}, TABLE),
     "layers-recurrent": (RECURRENT, TEXT),
@@ -74,7 +121,7 @@ def normalize(inputs: InputSpec) -> keras.Model:
 def network(
     section: dict[str, Any], inputs: InputSpec, *, seed: int = 1, policy: str = "float32", task: Task = "multiclass"
 ) -> keras.Model:
-    return build(config(**section), normalize(inputs), inputs, OutputSpec(task, 3), seed=seed, policy=policy)
+    return build(config(**section), normalize(inputs), inputs, OutputSpec(task, 3, PRIORS), seed=seed, policy=policy)
 
 
 def batch(inputs: InputSpec) -> dict[str, np.ndarray]:
@@ -148,12 +195,9 @@ def test_equal_seeds_give_equal_networks_and_others_differ(case: str) -> None:
 def test_half_precision_inside_gives_float32_outputs(case: str) -> None:
     section, inputs = CASES[case]
     model = network(section, inputs, policy="mixed_float16")
-    hidden = [
-        layer.compute_dtype
-        for layer in model.layers
-        if layer.name not in ("output", "normalize", "category_offsets", "mean_embedding", *inputs.shapes)
-    ]
-    assert set(hidden) == {"float16"}
+    own = {"output", "normalize", "category_offsets", "mean_embedding", "recurrent", *inputs.shapes}
+    own |= {f"{name}_noise" for name in inputs.shapes}
+    assert {layer.compute_dtype for layer in model.layers if layer.name not in own} == {"float16"}
     output = model(batch(inputs))
     assert output.dtype == "float32"
     np.testing.assert_allclose(output, network(section, inputs)(batch(inputs)), atol=0.02)

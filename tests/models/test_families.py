@@ -4,9 +4,9 @@ import pytest
 
 from models import build
 from models.blocks import Blocks
-from models.config import Knobs
 from models.errors import ModelError
 from models.features import table_features
+from models.knobs import Knobs
 from models.spec import OutputSpec
 from tests.models.test_contract import CASES, IMAGE, TABLE, TEXT, config, network, normalize
 
