@@ -148,5 +148,6 @@ def _blended(base: tf.Tensor, images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor
 def _sharpened(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Sharpens by a factor above 1, smooths by one below 1; the outermost pixels, which lack neighbours, stay."""
     _, height, width, _ = images.shape
-    inner = tf.pad(tf.ones((1, height - 2, width - 2, 1), tf.bool), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    rows, columns = ((tf.range(size) > 0) & (tf.range(size) < size - 1) for size in (height, width))
+    inner = rows[:, tf.newaxis, tf.newaxis] & columns[tf.newaxis, :, tf.newaxis]
     return tf.where(inner, _SHARPNESS.transform_images(images, {"factor": factor / 2}), images)

@@ -10,8 +10,8 @@ from pipeline.recipe.augment.transform import Transform
 class RandAugment(Transform):
     """Some operations in a row, each drawn from 14 and all of one strength (Cubuk et al. 2020).
 
-    Operations: none, automatic contrast, equalise, rotate, solarise, colour, posterise, contrast, brightness, sharpness,
-    shear and shift along either axis; on grey images without colour.
+    Operations: none, automatic contrast, equalise, rotate, solarise, colour, posterise, contrast, brightness,
+    sharpness, shear and shift along either axis; on grey images without colour.
     """
 
     type: Literal["rand_augment"]
