@@ -144,6 +144,31 @@ def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
     click.echo(f"wrote {out}, and to run {result.run_id}")
 
 
+@command
+@takes_recipe
+@click.option("--out", type=click.Path(path_type=Path), default="lr_find.png", help="The picture to write.")
+@click.option("--steps", type=click.IntRange(10), default=100, show_default=True, help="Training steps of the test.")
+@click.option("--write", type=click.Path(path_type=Path), help="A recipe file to write, with the suggested rate in it.")
+def lr_find(recipe: str, overrides: tuple[str, ...], out: Path, steps: int, write: Path | None) -> None:
+    """Suggests a learning rate: trains for some steps while the rate grows, and looks where the loss falls."""
+    from pipeline.execution import find_learning_rate
+    from pipeline.recipe.load import dump_recipe, load_recipe
+    from pipeline.terminal import terminal
+
+    loaded = load_recipe(recipe, overrides)
+    if write and write.exists():
+        raise UserError(f"--write: expected a file that is not there yet. Received: {write}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stop_on_sigterm()
+    found, result = find_learning_rate(loaded, out, num_steps=steps, listener=terminal())
+    override = f"train.optimizer.learning_rate={found.suggestion:g}"
+    click.echo(f"steepest  {found.steepest:.2g}\nvalley    {found.valley:.2g}\nsuggests  {override}")
+    click.echo(f"wrote {out}, and to run {result.run_id}")
+    if write:
+        write.write_text(dump_recipe(load_recipe(recipe, [*overrides, override])), encoding="utf-8")
+        click.echo(f"wrote {write}")
+
+
 def tracked(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the option that says where the runs are."""
     return click.option("--uri", default=None, help="MLflow tracking URI; by default that of mlruns/ here.")(function)

@@ -19,6 +19,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.stages import NAMES, STAGES, Stage, Work
 
 if TYPE_CHECKING:
+    from pipeline.lr_find import RangeTest
     from pipeline.tracking import Run, Tracking
 
 
@@ -150,6 +151,28 @@ def preview(recipe: Recipe, out: Path, *, listener: Listener = lambda _: None) -
     return walk.result()
 
 
+def find_learning_rate(
+    recipe: Recipe, out: Path, *, num_steps: int, listener: Listener = lambda _: None
+) -> "tuple[RangeTest, RunResult]":
+    """Runs the learning-rate range test of a recipe, once collected and preprocessed, and draws it to a file and a run.
+
+    Args:
+        recipe: The recipe to find a learning rate for.
+        out: The PNG to write; it is logged to a run of its own.
+        num_steps: Training steps of the test.
+        listener: As in `run`.
+
+    Raises:
+        UserError: If the loss falls at no rate.
+    """
+    walk = _Walk(recipe, frozenset(), listener)
+    with walk.tracked():
+        for stage in _until("preprocess"):
+            walk.step(stage)
+        found = walk.test_range(out, num_steps)
+    return found, walk.result()
+
+
 class _Walk:
     """One pass over the stages, with the tracked run that opens when the first stage has to run."""
 
@@ -197,6 +220,28 @@ class _Walk:
         run = self.run or self._open_run()
         contact_sheet(self.result().folder("preprocess"), self.recipe.augment, seed=self.recipe.seed, out=out)
         run.log_file(out, "preview")
+
+    def test_range(self, out: Path, num_steps: int) -> "RangeTest":
+        """Runs the range test on what the stages walked so far gave, and logs its picture to the tracked run."""
+        with quiet_imports():
+            from pipeline.lr_find import range_test
+            from pipeline.train import assemble
+
+        run = self.run or self._open_run()
+        assembled = assemble(
+            self.recipe.train,
+            model=self.recipe.model,
+            augment=self.recipe.augment,
+            batch_size=self.recipe.data.batch_size,
+            memory=self.recipe.data.memory,
+            sampling=self.recipe.data.sampling,
+            seed=self.recipe.seed,
+            prepared=self.result().folder("preprocess"),
+        )
+        found = range_test(assembled, num_steps=num_steps)
+        found.draw(out)
+        run.log_file(out, "lr_find")
+        return found
 
     def result(self) -> RunResult:
         """What the stages gave, from their journals."""

@@ -70,6 +70,25 @@ def learning_rates(epochs: np.ndarray, rates: np.ndarray, path: Path) -> None:
     save(drawn, path)
 
 
+def range_test_curve(rates: np.ndarray, losses: np.ndarray, suggestions: dict[str, float], path: Path) -> None:
+    """Draws the loss over the learning rate, on a logarithmic scale, with the rates that it suggests.
+
+    Args:
+        rates: Learning rate of each step.
+        losses: Smoothed loss of each step.
+        suggestions: Name of a rule to its rate.
+        path: PNG to write.
+    """
+    drawn, (axis,) = figure(width=6, height=3.6)
+    axis.plot(rates, losses, color=TRAIN)
+    for (rule, rate), colour in zip(suggestions.items(), (QUIET, VALIDATION), strict=False):
+        axis.axvline(rate, color=colour, linestyle=":")
+        axis.plot(rate, np.interp(rate, rates, losses), "o", color=colour, label=f"{rule}: {rate:.2g}")
+    axis.set(title="Range test", xlabel="learning rate", ylabel="loss (smoothed)", xscale="log")
+    axis.legend(frameon=False)
+    save(drawn, path)
+
+
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     """Draws how often each class was taken for each: rows are true classes, colours shares of the row.
 
