@@ -83,7 +83,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
-    """Moves the bar by examples and shows the loss and the metrics of validation beside it.
+    """Moves the bar by examples and shows the loss and the metrics beside it, and those of validation.
 
     Args:
         advance: Moves the bar (`pipeline/progress.py`).
@@ -100,7 +100,7 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         """Counts the examples of the batch."""
         first = batch * self._training.batch_size
         count = min(self._training.batch_size, self._training.num_examples - first)
-        self._advance(count, loss=float((logs or {})["loss"]), **self._shown)
+        self._advance(count, **{name: float(value) for name, value in (logs or {}).items()}, **self._shown)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes over the values of validation."""
