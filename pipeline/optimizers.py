@@ -62,6 +62,19 @@ def update_arguments(section: TrainConfig) -> dict[str, Any]:
     return arguments
 
 
+def require_an_update(section: TrainConfig, num_batches: int) -> None:
+    """Refuses a run that accumulates gradients to its end and never updates the weights.
+
+    Raises:
+        UserError: If a run of so many batches has no update.
+    """
+    if section.accumulate_steps > num_batches:
+        raise UserError(
+            f"train.accumulate_steps: expected no more than the run's {num_batches} batches, or nothing is learned. "
+            f"Received: {section.accumulate_steps}"
+        )
+
+
 def exempt_from_weight_decay(built: keras.optimizers.Optimizer, network: keras.Model) -> None:
     """Keeps decoupled weight decay off biases, norm parameters and scales: all that has fewer than two dimensions.
 

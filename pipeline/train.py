@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
 from pipeline.losses import class_weights, loss, metrics
-from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
+from pipeline.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
 from pipeline.precision import dtype_policy
 from pipeline.progress import progress
 from pipeline.recipe.augment import MIXING, AugmentSection
@@ -270,6 +270,7 @@ def _build(model: ModelConfig, prepared: Path, signature: Signature, *, seed: in
 def _compile(
     network: keras.Model, section: TrainConfig, task: str, *, rate: Rate, policy: str, training: Batches
 ) -> None:
+    require_an_update(section, section.epochs * training.steps_per_epoch)
     built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
     exempt_from_weight_decay(built, network)
     network.compile(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from models.keras_api import keras_api
-from pipeline.optimizers import exempt_from_weight_decay, optimizer, update_arguments
+from pipeline.errors import UserError
+from pipeline.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
 from tests.small_runs import Stages, model, train_section, train_small
@@ -101,3 +102,9 @@ def test_accumulated_batches_train_as_one_large_batch(digits: Stages, tmp_path: 
     for one, other, without in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
         assert np.abs(one - without).max() > 1e-3
+
+
+def test_a_run_that_would_never_update_is_refused() -> None:
+    require_an_update(train_section(accumulate_steps=10), 10)
+    with pytest.raises(UserError, match=r"train\.accumulate_steps: expected no more than the run's 10 batches.*11"):
+        require_an_update(train_section(accumulate_steps=11), 10)

@@ -154,6 +154,10 @@ def _sampling(recipe: Recipe, known: Known) -> Iterator[Problem]:
             "data.sampling",
             f"`balanced` needs one class an example; a {known.task} task has none. Use natural",
         )
+    if recipe.data.sampling == "balanced" and recipe.train.class_weights == "balanced":
+        yield Problem(
+            "train.class_weights", "`balanced` beside `data.sampling: balanced` counts rare classes twice; keep one"
+        )
 
 
 def _tune(recipe: Recipe, _: Known) -> Iterator[Problem]:

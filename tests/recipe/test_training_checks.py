@@ -61,6 +61,11 @@ def test_a_contradiction_is_refused_with_its_reason(override: str, said: str) ->
     assert said in str(caught.value)
 
 
+def test_rare_classes_are_balanced_once() -> None:
+    with pytest.raises(RecipeError, match="counts rare classes twice; keep one"):
+        load_recipe(BARE, ["data.sampling=balanced", "train.class_weights=balanced"])
+
+
 @pytest.mark.parametrize("task", ["regression", "multilabel"])
 def test_class_weights_need_classes_that_exclude_each_other(task: str) -> None:
     section = TrainConfig(class_weights="balanced")
