@@ -57,7 +57,7 @@ def stop_on_sigterm() -> None:
 @takes_recipe
 @click.option("--force", multiple=True, metavar="STAGE", help="Run this stage even if nothing it depends on changed.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@click.option("--plan", "only_plan", is_flag=True, help="Say what would run and why; run nothing.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say which stages would run and why; run nothing.")
 def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: str | None, only_plan: bool) -> None:
     """Runs a recipe: collect, preprocess, train, evaluate, register.
 
@@ -75,6 +75,26 @@ def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: 
         return
     stop_on_sigterm()
     print_result(run_recipe(loaded, force=force, until=until, listener=terminal()))
+
+
+@command
+@takes_recipe
+def plan(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Estimates what training a recipe costs: parameters, arithmetic, memory, time, disk.
+
+    Collects and preprocesses, through the cache, and measures some training steps; trains nothing that is kept.
+    `plumbline run --plan` says which stages would run.
+    """
+    from pipeline.recipe.load import load_recipe
+    from pipeline.rehearsal import estimate_recipe
+    from pipeline.terminal import console, terminal
+
+    loaded = load_recipe(recipe, overrides)
+    stop_on_sigterm()
+    found = estimate_recipe(loaded, listener=terminal())
+    from pipeline.compute.display import estimate_table
+
+    console().print(estimate_table(found), highlight=False)
 
 
 @command

@@ -1,0 +1,1 @@
+"""What a training costs: arithmetic, memory and time, known before it runs."""

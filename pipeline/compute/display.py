@@ -1,0 +1,80 @@
+"""The estimate of `plumbline plan` as a table for the terminal."""
+
+from rich.table import Table
+
+from pipeline.compute.estimate import Estimate
+
+BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+DECIMAL_UNITS = ("", "k", "M", "G", "T", "P")
+
+
+def estimate_table(found: Estimate) -> Table:
+    """Lays an estimate out, one quantity a row."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value, note in _rows(found):
+        table.add_row(name, value, f"[dim]{note}[/]")
+    return table
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes in binary units: `1.5 MiB`."""
+    return _scaled(size_bytes, 1024, BINARY_UNITS)
+
+
+def duration(secs: float) -> str:
+    """A time in the units that people say: `0.8 s`, `3 min 20 s`, `2 h 5 min`."""
+    if secs < 60:
+        return f"{secs:.2g} s" if secs < 10 else f"{secs:.0f} s"
+    minutes, seconds = divmod(round(secs), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rows(found: Estimate) -> list[tuple[str, str, str]]:
+    cost, batch = found.cost, found.batch_size
+    low, high = (duration(secs) for secs in found.epoch_interval_secs)
+    training_step = found.training_step
+    return [
+        ("parameters", f"{cost.num_parameters:,}", f"{cost.num_trainable:,} of them trainable; {found.policy}"),
+        (
+            "arithmetic",
+            f"{_scaled(cost.flops, 1000, DECIMAL_UNITS)}FLOPs an example",
+            f"forward; training takes three times as many: {_scaled(found.flops_per_sec, 1000, DECIMAL_UNITS)}FLOP/s",
+        ),
+        (
+            "activations",
+            size(cost.activation_bytes * batch),
+            f"{size(cost.activation_bytes)} an example, {batch} in a batch",
+        ),
+        ("optimiser", size(cost.optimizer_bytes), "moments, averages, accumulators"),
+        (
+            "memory",
+            size(cost.memory_bytes(batch)),
+            f"at least: these, weights {size(cost.parameter_bytes)}, gradients {size(cost.gradient_bytes)}",
+        ),
+        (
+            "step",
+            duration(training_step.median),
+            f"median of {len(training_step.secs)} after warm-up, with the data path",
+        ),
+        (
+            "epoch",
+            duration(found.epoch_secs),
+            f"{found.steps_per_epoch} steps and {found.validation_steps} of validation; {low} to {high}",
+        ),
+        ("training", duration(found.epochs * found.epoch_secs), f"{found.epochs} epochs at most"),
+        (
+            "disk",
+            size(found.data_bytes + found.network_bytes),
+            f"data {size(found.data_bytes)} (written), weights {size(found.network_bytes)} in two copies",
+        ),
+    ]
+
+
+def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if value < base:
+            return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+        value /= base
+    return f"{value:.3g} {units[-1]}"
