@@ -179,7 +179,33 @@ class LayersConfig(ModelSection):
     """Whether the output layer of the task is added after the list; false: the last layer of the list is the output."""
 
 
+class CustomConfig(ModelSection):
+    """A network built by a Python function of yours; its code counts as an ingredient of the training."""
+
+    type: Literal["custom"]
+    """Family of the model."""
+    entry: str
+    """`package.module:function`. It is called with the features (a Keras tensor: normalised images, token indices, or
+    the numbers of a table beside the one-hot codes of its categories) and with `arguments`. It returns a Keras model
+    that takes them, or a tensor made from them, of Keras's own layers; random seeds that it leaves open come from the
+    recipe's `seed`."""
+    arguments: dict[str, Any] = {}
+    """Keyword arguments of the function."""
+    folder: str | None = None
+    """Folder that the module lies in, relative to the recipe's file; null: that of the recipe's file, else the working
+    directory, else the installed packages."""
+    add_output: bool = True
+    """Whether the output layer of the task is added; false: what the function gives is the output."""
+
+
 ModelConfig = Annotated[
-    MlpConfig | CnnConfig | ResnetConfig | ConvnextConfig | TextConfig | TabularConfig | LayersConfig,
+    MlpConfig
+    | CnnConfig
+    | ResnetConfig
+    | ConvnextConfig
+    | TextConfig
+    | TabularConfig
+    | LayersConfig
+    | CustomConfig,
     Field(discriminator="type"),
 ]

@@ -9,6 +9,7 @@ from models.cnn import build_cnn
 from models.config import (
     CnnConfig,
     ConvnextConfig,
+    CustomConfig,
     LayersConfig,
     MlpConfig,
     ModelConfig,
@@ -17,6 +18,7 @@ from models.config import (
     TextConfig,
 )
 from models.convnext import build_convnext
+from models.custom import build_custom
 from models.errors import ModelError
 from models.knobs import Knobs, ModelSection
 from models.layers import build_layers
@@ -34,6 +36,7 @@ BUILDERS: dict[type[ModelSection], Callable[..., keras.KerasTensor]] = {
     TextConfig: build_text,
     TabularConfig: build_tabular,
     LayersConfig: build_layers,
+    CustomConfig: build_custom,
 }
 """Class of a configuration to what builds it: `(config, features, inputs, blocks) -> features`."""
 
@@ -69,20 +72,23 @@ def build(
     prepared = {t.name: keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in normalize.inputs}
     blocks = Blocks(config if isinstance(config, Knobs) else Knobs(), seed, policy)
     x = BUILDERS[type(config)](config, blocks.input_noise(normalize(prepared)), inputs, blocks)
-    if isinstance(config, LayersConfig) and not config.add_output:
+    if isinstance(config, LayersConfig | CustomConfig) and not config.add_output:
         _check_own_output(config, x, output)
+        if isinstance(config, CustomConfig):
+            x = keras.layers.Activation("linear", name="output", dtype="float32")(x)
     else:
         x = blocks.output(x, output, config.output_activation)
     return keras.Model(prepared, x, name="network")
 
 
-def _check_own_output(config: LayersConfig, x: keras.KerasTensor, output: OutputSpec) -> None:
+def _check_own_output(config: LayersConfig | CustomConfig, x: keras.KerasTensor, output: OutputSpec) -> None:
     if config.output_activation != "auto":
         raise ModelError(
             "model.output_activation: has no effect with add_output: false; give the last layer its activation"
         )
     if tuple(x.shape[1:]) != (output.num_outputs,):
+        place = f"layers.{len(config.layers) - 1}" if isinstance(config, LayersConfig) else "entry"
         raise ModelError(
-            f"model.layers.{len(config.layers) - 1}: expected the last layer to give {output.num_outputs} values, as "
-            f"add_output is false and the task is {output.task}. Received: an output of shape {tuple(x.shape[1:])}"
+            f"model.{place}: expected the last layer to give {output.num_outputs} values, as add_output is false and "
+            f"the task is {output.task}. Received: an output of shape {tuple(x.shape[1:])}"
         )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cache import Entry, Ingredients, code_hashes, library_versions
+from models.config import CustomConfig
+from models.entry import source_files
+from pipeline.cache import Entry, Ingredients, code_hashes, library_versions, source_hash
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tree import Recipe, flatten
@@ -40,6 +42,8 @@ class Stage:
     """Hands the stage its section of the recipe and the folders it reads."""
     reads: Callable[[Recipe], dict[str, Any]]
     """The part of the recipe that the result depends on."""
+    own_code: Callable[[Recipe], dict[str, str]] = lambda _: {}
+    """Modules of the recipe's author that it runs, to the hash of their code."""
     carries: tuple[str, ...] = ()
     """Modules or packages that it does not import: handed to it, or packed into its result; their code counts too."""
     needs: tuple[str, ...] = ()
@@ -60,7 +64,7 @@ class Stage:
         return Ingredients(
             flatten(self.reads(recipe)),
             inputs,
-            code_hashes(self.module, *self.carries),
+            code_hashes(self.module, *self.carries) | self.own_code(recipe),
             library_versions(self.libraries),
         )
 
@@ -107,6 +111,14 @@ def _train(work: Work) -> StageResult:
         out=work.out,
         journal=work.journal,
     )
+
+
+def _custom_code(recipe: Recipe) -> dict[str, str]:
+    model = recipe.model
+    if not isinstance(model, CustomConfig):
+        return {}
+    files = source_files(model.entry, model.folder)
+    return {module: source_hash(file.read_text(encoding="utf-8")) for module, file in files.items()}
 
 
 def _evaluate(work: Work) -> StageResult:
@@ -171,11 +183,12 @@ STAGES = (
     Stage(
         "train",
         module="pipeline.train",
+        own_code=_custom_code,
         call=_train,
         reads=lambda r: {
             "seed": r.seed,
             "data": {"batch_size": r.data.batch_size, "sampling": r.data.sampling},
-            **_part(r, "augment", "model", "train"),
+            **_part(r, "augment", "model", "train", without={"model": {"folder"}}),
         },
         needs=("preprocess",),
         libraries=("keras", "tensorflow", "numpy"),

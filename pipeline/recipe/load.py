@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from models.entry import module_file
 from pipeline.recipe import preprocess
 from pipeline.recipe.checks import check
 from pipeline.recipe.data import KINDS, TASKS
@@ -38,6 +39,7 @@ def load_recipe(recipe: str | Path | dict[str, Any], overrides: Sequence[str] = 
     """
     source = read_source(recipe, overrides)
     _make_paths_absolute(source)
+    _find_custom_code(source)
     try:
         validated = Recipe.model_validate(source.tree)
     except ValidationError as error:
@@ -94,6 +96,20 @@ def _make_paths_absolute(source: Source) -> None:
         if isinstance(data.get(key), str):
             base = Path.cwd() if {"data", f"data.{key}"} & source.overridden else source.folder
             data[key] = str((base / Path(data[key]).expanduser()).resolve())
+
+
+def _find_custom_code(source: Source) -> None:
+    """Makes the folder of a custom model absolute, or fills it in: beside the recipe, else the working directory."""
+    model = source.tree.get("model")
+    if not isinstance(model, dict) or model.get("type") != "custom" or not isinstance(model.get("entry"), str):
+        return
+    if isinstance(model.get("folder"), str):
+        base = Path.cwd() if {"model", "model.folder"} & source.overridden else source.folder
+        model["folder"] = str((base / Path(model["folder"]).expanduser()).resolve())
+    elif model.get("folder") is None:
+        folders = (source.folder.resolve(), Path.cwd())
+        module = model["entry"].partition(":")[0]
+        model["folder"] = next((str(folder) for folder in folders if module_file(folder, module)), None)
 
 
 def _problems(error: ValidationError, tree: dict[str, Any]) -> list[Problem]:

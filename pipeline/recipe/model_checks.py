@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from models.config import LayersConfig, ModelConfig, TabularConfig, TextConfig
+from models.config import CustomConfig, LayersConfig, ModelConfig, TabularConfig, TextConfig
+from models.entry import source_files
+from models.errors import ModelError
 from models.knobs import Initializers, Knobs, ModelSection
 from pipeline.recipe.errors import Problem
 from pipeline.recipe.keras_names import check_identifier, check_name, check_object
 
-MODEL_KINDS = {"cnn": "image", "resnet": "image", "convnext": "image", "text": "text", "tabular": "table"}
+MODEL_KINDS = {
+    **dict.fromkeys(("cnn", "resnet", "convnext", "transfer"), "image"),
+    "text": "text",
+    "tabular": "table",
+}
 """Kind of data of model families that take one kind only."""
 
 OF_ENCODERS = {
@@ -36,6 +42,9 @@ def check_model(section: ModelConfig, kind: str | None) -> Iterator[Problem]:
     if isinstance(section, LayersConfig):
         yield from _layers(section)
         return
+    if isinstance(section, CustomConfig):
+        yield from _custom(section)
+        return
     yield from _initializers(section, kind)
     yield from _normalization(section)
     yield from _regularization(section, section.type, kind)
@@ -49,6 +58,19 @@ def check_model(section: ModelConfig, kind: str | None) -> Iterator[Problem]:
 def _layers(section: LayersConfig) -> Iterator[Problem]:
     for i, layer in enumerate(section.layers):
         yield from _layer(f"model.layers.{i}", layer)
+    yield from _own_output(section)
+
+
+def _custom(section: CustomConfig) -> Iterator[Problem]:
+    try:
+        source_files(section.entry, section.folder)
+    except ModelError as error:
+        key, _, message = str(error).partition(": ")
+        yield Problem(key, message)
+    yield from _own_output(section)
+
+
+def _own_output(section: LayersConfig | CustomConfig) -> Iterator[Problem]:
     if not section.add_output and section.output_activation != "auto":
         yield Problem(
             "model.output_activation", "has no effect with `add_output: false`; give the last layer its activation"
