@@ -106,7 +106,7 @@ def test_a_changed_key_reruns_what_depends_on_it_and_names_it(first, client):
 
 
 def test_only_the_version_that_serves_is_listed_as_champion(first, client):
-    run("digits", [*SMALL, "train.epochs=6"])
+    run("digits", [*SMALL, "train.epochs=7"])
     champion = client.get_model_version_by_alias("digits", "champion")
     listed = [row.registered for row in list_runs() if row.registered.startswith("digits")]
     assert [text for text in listed if "champion" in text] == [f"digits {champion.version} (champion)"]
