@@ -117,6 +117,14 @@ BASES = {
         },
         score="f1_macro",
     ),
+    "few": Base(
+        "ten examples each of the digits 5 to 9 to train on, 746 to score",
+        {
+            "data": {"type": "npz", "path": f"{FOLDER}/few.npz", "batch_size": 10, "split": {"by": "source"}},
+            "model": _CNN,
+            "train": {"epochs": 30, "optimizer": _ADAM},
+        },
+    ),
     "docstrings": Base(
         "about 1,700 sentences of the docstrings of seven packages to train on, as many to score",
         {
@@ -369,6 +377,19 @@ _FAMILIES = (
     Technique("GELU, not ReLU", {"model.activation": "gelu"}, "Hendrycks and Gimpel 2016", _SMALL),
 )
 
+_PRETRAINED = {"model": {"type": "transfer", "source": f"{FOLDER}/zero_to_four.keras"}}
+
+_TRANSFER = (
+    Technique("A network pretrained on 0 to 4, frozen", _PRETRAINED, "Yosinski et al. 2014", ("few",)),
+    Technique(
+        "Fine-tuning after it",
+        {"train.fine_tuning": {"epochs": 15, "learning_rate": 2e-4}},
+        "Yosinski et al. 2014",
+        ("few",),
+        _PRETRAINED,
+    ),
+)
+
 _PRECISION = tuple(
     Technique(f"{name}, on a CPU", {"train.precision": name}, "Micikevicius et al. 2018", _SMALL)
     for name in ("mixed_bfloat16", "mixed_float16")
@@ -383,6 +404,7 @@ TECHNIQUES = (
     *_FAMILIES,
     *_INITIALISATION,
     *_OPTIMISATION,
+    *_TRANSFER,
     *_PRECISION,
 )
 """Every row, in the order in which they are measured."""
@@ -391,6 +413,7 @@ NOT_TECHNIQUES = {
     "model": (
         *("filters", "kernel_size", "convolutions", "pool_size", "units", "blocks", "expansion", "width"),
         *("patch_size", "layer_scale", "embedding_dim", "recurrent_units", "num_heads"),
+        *("source", "weights", "until", "entry", "arguments", "folder", "type: custom"),
         *("output_activation", "batch_norm", "layers", "add_output", "type: layers", "type: text", "type: cnn"),
     ),
     "train": ("epochs", "metrics", "deterministic", "precision: float32"),

@@ -37,18 +37,18 @@ def main() -> None:
     if not args.table:
         os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         chosen = [each for each in TECHNIQUES if any(part.lower() in each.name.lower() for part in args.only)]
-        run(chosen, args.data, range(args.seeds))
+        run(chosen, args.data, range(args.seeds), RESULTS)
     REPORT.write_text(report(read(RESULTS)), encoding="utf-8")
 
 
-def run(techniques: list[Technique], bases: list[str], seeds: range) -> None:
-    """Trains what was not trained yet, a seed of a technique beside the same seed without it."""
-    done = {(training.recipe, training.seed) for training in read(RESULTS)}
+def run(techniques: list[Technique], bases: list[str], seeds: range, results: Path) -> None:
+    """Trains what is not among the results yet, a seed of a technique beside the same seed without it."""
+    done = {(training.recipe, training.seed) for training in read(results)}
     for name, tree, seed in jobs(techniques, bases, seeds):
         if (digest(tree), seed) not in done:
             done.add((digest(tree), seed))
             measured = measure(name, tree, seed)
-            with RESULTS.open("a", encoding="utf-8") as file:
+            with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(measured) + "\n")
             print(name, seed, {k: measured[k] for k in ("scores", "secs", "error") if k in measured}, flush=True)
 
@@ -92,7 +92,7 @@ def measure(name: str, tree: Tree, seed: int) -> dict[str, Any]:
         "machine": f"{facts['hardware.cpu']}, Keras {facts['library.keras']}, TensorFlow {facts['library.tensorflow']}",
     }
     Path(FOLDER).mkdir(parents=True, exist_ok=True)
-    derive(name, Path(FOLDER, f"{name}.npz"))
+    derive(name, Path(FOLDER))
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         try:
             training |= _train({**tree, "name": f"techniques-{name}", "seed": seed}, Path(folder))
