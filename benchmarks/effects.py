@@ -40,7 +40,8 @@ Made by `python -m benchmarks.techniques`, which trains what was not measured ye
 - **log loss**: on − off of the cross-entropy in nats, below 0 is better; it shows what accuracy does not, as
   over-confidence. Techniques that change what is minimised (label smoothing, mixup, focal loss) move it by design.
 - **cost**: CPU time of the training with the technique, as a multiple of that without (median over seeds): all its
-  epochs with validation, start-up and compilation apart, on one thread.
+  epochs with validation, start-up and compilation apart, on one thread. A training without is made once for all rows
+  that compare with it, so that on a machine with other work to do costs are off by up to a half.
 - *identical*: not one output differed in any seed; *diverged*: the loss became infinite.
 """
 
