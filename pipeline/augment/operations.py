@@ -123,7 +123,10 @@ def _revalued(images: tf.Tensor, chosen: Chosen, space: Space) -> tf.Tensor:
 
 
 def equalized(images: tf.Tensor) -> tf.Tensor:
-    """Spreads the values of each image and channel so that all are about equally frequent, as PIL's `ImageOps` does."""
+    """Spreads the values of each image and channel so that all are about equally frequent, as PIL's `ImageOps` does.
+
+    Images of fewer than 256 pixels are too small for that and stay, as in PIL.
+    """
     batch, height, width, channels = images.shape
     values = tf.reshape(tf.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
     values = tf.cast(tf.round(values), tf.int32)

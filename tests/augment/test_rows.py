@@ -78,6 +78,21 @@ def test_swapped_values_come_from_their_own_column_and_from_many_rows() -> None:
     assert len(np.unique(donated)) > 0.8 * len(donated)
 
 
+def test_values_of_one_row_come_from_different_rows_of_the_whole_split() -> None:
+    row = {name: values[:1] for name, values in table().items()}
+    augment = augmenter((SwapNoise(type="swap_noise", fraction=0.999),), table(), seed=0)
+    assert augment is not None
+    donors = []
+    for index in range(40):
+        rows = {name: tf.constant(values) for name, values in row.items()}
+        numbers = augment(rows, tf.constant([index]), tf.constant(0))["numbers"].numpy()[0]
+        donors.append([np.flatnonzero(table()["numbers"][:, column] == numbers[column])[0] for column in range(2)])
+    first, second = np.transpose(donors)
+    assert (first != second).mean() > 0.9
+    assert len(set(first)) > 35
+    assert max(first) > 0.8 * COUNT
+
+
 def test_swapped_values_keep_the_distribution_of_a_column() -> None:
     before, after = table()["numbers"][:, 1], changed(SWAP)["numbers"][:, 1]
     np.testing.assert_allclose(np.percentile(after, [10, 50, 90]), np.percentile(before, [10, 50, 90]), atol=4.0)
