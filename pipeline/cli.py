@@ -189,6 +189,31 @@ def lr_find(recipe: str, overrides: tuple[str, ...], out: Path, steps: int, writ
         click.echo(f"wrote {write}")
 
 
+@command
+@takes_recipe
+@click.option("--out", type=click.Path(path_type=Path), default="qualify.png", help="The picture to write.")
+@click.option("--steps", type=click.IntRange(20), default=200, show_default=True, help="Training steps of each policy.")
+@click.option(
+    "--policy",
+    type=click.Choice(["mixed_float16", "mixed_bfloat16"]),
+    help="What to try beside float32; by default that of the recipe, or mixed_float16.",
+)
+def qualify(recipe: str, overrides: tuple[str, ...], out: Path, steps: int, policy: str | None) -> None:
+    """Says whether to train in mixed precision: the same steps in it and in float32, paired."""
+    from pipeline.recipe.load import load_recipe
+    from pipeline.rehearsal import qualify_recipe
+    from pipeline.terminal import console, terminal
+
+    loaded = load_recipe(recipe, overrides)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stop_on_sigterm()
+    found, run_id = qualify_recipe(loaded, out, policy=policy, num_steps=steps, listener=terminal())
+    from pipeline.compute.display import qualification_table
+
+    console().print(qualification_table(found), highlight=False)
+    click.echo(f"{found.verdict}\nwrote {out}, and to run {run_id}")
+
+
 def tracked(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the option that says where the runs are."""
     return click.option("--uri", default=None, help="MLflow tracking URI; by default that of mlruns/ here.")(function)

@@ -1,14 +1,20 @@
 """Tries a training before it runs: what `plumbline plan` and `plumbline qualify` do with a recipe."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.environment import environment
 from pipeline.execution import run
 from pipeline.journal import Listener
 from pipeline.quiet import quiet_imports
+from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
 
 if TYPE_CHECKING:
     from pipeline.compute.estimate import Estimate
+    from pipeline.compute.qualify import Qualification
+    from pipeline.train import Assembled
 
 
 def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "Estimate":
@@ -24,16 +30,60 @@ def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "
     result = run(recipe, until="preprocess", listener=listener)
     with quiet_imports():
         from pipeline.compute.estimate import estimate
+
+    assembled = _assemble(recipe, result.folder("preprocess"))
+    return estimate(assembled, [result.folder(name) for name in ("collect", "preprocess")])
+
+
+def qualify_recipe(
+    recipe: Recipe, out: Path, *, policy: str | None, num_steps: int, listener: Listener = lambda _: None
+) -> "tuple[Qualification, str]":
+    """Tries a mixed dtype policy beside float32 on a recipe, draws both loss curves and logs all to a run of its own.
+
+    Args:
+        recipe: The recipe.
+        out: The PNG to write.
+        policy: The mixed policy; None: that of the recipe, or mixed_float16.
+        num_steps: Training steps under each.
+        listener: As in `pipeline.execution.run`.
+
+    Returns:
+        What was found, and the id of the MLflow run.
+
+    Raises:
+        UserError: For a mistake in the recipe or the data.
+    """
+    from pipeline.tracking import Tracking
+
+    prepared = run(recipe, until="preprocess", listener=listener).folder("preprocess")
+    with quiet_imports():
+        from pipeline.compute.qualify import qualify
+
+    given = recipe.train.precision
+    mixed = policy or (given if given.startswith("mixed") else "mixed_float16")
+    tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
+    facts = {"params": recipe.flat(), "environment": environment(Path.cwd())}
+    with tracking.run(f"{recipe.name} qualify", artifacts={"recipe.yaml": dump_recipe(recipe)}, **facts) as tracked:
+        found = qualify(lambda name: _assemble(recipe, prepared, precision=name), mixed, num_steps)
+        found.draw(out)
+        tracked.log_file(out, "qualify")
+        tracking.store.client.log_text(tracked.id, json.dumps(found.report(), indent=2), "qualify/qualify.json")
+    return found, tracked.id
+
+
+def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
+    """Builds and compiles what a recipe says, with keys of its `train` section changed."""
+    with quiet_imports():
         from pipeline.train import assemble
 
-    assembled = assemble(
-        recipe.train,
+    section = recipe.train.model_validate({**recipe.train.model_dump(by_alias=True), **changed})
+    return assemble(
+        section,
         model=recipe.model,
         augment=recipe.augment,
         batch_size=recipe.data.batch_size,
         memory=recipe.data.memory,
         sampling=recipe.data.sampling,
         seed=recipe.seed,
-        prepared=result.folder("preprocess"),
+        prepared=prepared,
     )
-    return estimate(assembled, [result.folder(name) for name in ("collect", "preprocess")])

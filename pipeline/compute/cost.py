@@ -43,7 +43,8 @@ def cost(network: keras.Model) -> Cost:
         network: Compiled, functional; its optimiser is built if it was not.
     """
     optimizer, trainable = network.optimizer, network.trainable_variables
-    optimizer.build(trainable)
+    if not optimizer.built:
+        optimizer.build(trainable)
     one, two = (_traced(network, batch_size) for batch_size in (1, 2))
     return Cost(
         num_parameters=network.count_params(),

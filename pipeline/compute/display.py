@@ -1,8 +1,9 @@
-"""The estimate of `plumbline plan` as a table for the terminal."""
+"""What `plumbline plan` and `plumbline qualify` found, as tables for the terminal."""
 
 from rich.table import Table
 
 from pipeline.compute.estimate import Estimate
+from pipeline.compute.qualify import Qualification
 
 BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DECIMAL_UNITS = ("", "k", "M", "G", "T", "P")
@@ -13,6 +14,18 @@ def estimate_table(found: Estimate) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value, note in _rows(found):
         table.add_row(name, value, f"[dim]{note}[/]")
+    return table
+
+
+def qualification_table(found: Qualification) -> Table:
+    """Lays both policies out side by side, one quantity a row."""
+    trials = (found.plain, found.mixed)
+    table = Table("", *(trial.policy for trial in trials), box=None, pad_edge=False, header_style="dim")
+    table.add_row("last loss", *(f"{trial.losses[-1]:.4g}" for trial in trials))
+    table.add_row("step", *(duration(trial.step.median) for trial in trials))
+    table.add_row("memory", *(size(trial.memory_bytes) for trial in trials))
+    table.add_row("skipped steps", *(str(trial.skipped_steps) for trial in trials))
+    table.add_row("layers not finite", *(", ".join(trial.non_finite) or "none" for trial in trials))
     return table
 
 
