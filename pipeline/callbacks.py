@@ -45,6 +45,30 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
+class LossScale(keras.callbacks.Callback):  # type: ignore[misc]
+    """Adds to the values of an epoch, under mixed_float16, the scale of the loss and how many steps were skipped.
+
+    A step is skipped where the scaled gradients are no numbers; the scale is halved then, and doubled after 2,000
+    steps in a row that are not. The optimiser counts only the steps that it takes.
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remembers how many steps the optimiser has taken."""
+        self._taken = int(self.model.optimizer.iterations)
+        self._batches = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the batches."""
+        self._batches = batch + 1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds `loss_scale`, and `skipped_steps` of this epoch, to the logs that the next callbacks are given."""
+        optimizer = self.model.optimizer
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and logs is not None:
+            logs["loss_scale"] = float(optimizer.dynamic_scale)
+            logs["skipped_steps"] = self._batches - (int(optimizer.iterations) - self._taken)
+
+
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
     """Collects and records the values of each epoch.
 

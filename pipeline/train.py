@@ -17,7 +17,7 @@ from models.registry import build
 from models.spec import InputSpec, OutputSpec
 from pipeline.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.batches import Batches, read_prepared
-from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, ProgressBar
+from pipeline.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
 from pipeline.errors import UserError
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
@@ -240,7 +240,7 @@ def callbacks(
     Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
     next step.
     """
-    return [callback for callback in (FiniteLoss(), plateau, averaging, log, bar, stopping) if callback]
+    return [callback for callback in (FiniteLoss(), plateau, averaging, LossScale(), log, bar, stopping) if callback]
 
 
 def fingerprint(network: keras.Model) -> str:
