@@ -152,7 +152,7 @@ def schema(markdown: bool) -> None:
 @takes_recipe
 @click.option("--out", type=click.Path(path_type=Path), default="preview.png", help="The picture to write.")
 def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
-    """Draws a contact sheet of augmented training images."""
+    """Draws a contact sheet of augmented training examples: images, or texts and rows in words."""
     from pipeline.execution import preview as draw
     from pipeline.recipe.load import load_recipe
     from pipeline.terminal import terminal
