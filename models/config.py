@@ -198,6 +198,42 @@ class CustomConfig(ModelSection):
     """Whether the output layer of the task is added; false: what the function gives is the output."""
 
 
+class TransferConfig(Knobs):
+    """A pretrained network without its last layer, and a new head on the mean of its features; takes images.
+
+    `train.epochs` trains the head alone on the frozen network, `train.fine_tuning` what comes after. The pretrained
+    part always runs in inference mode (batch norm, dropout), as Keras's guide to transfer learning asks.
+    """
+
+    type: Literal["transfer"]
+    """Family of the model."""
+    source: str = Field(min_length=1)
+    """Where the pretrained network comes from: a `.keras` file; `models:/name@champion` or `models:/name/3`;
+    `keras.applications:MobileNetV2`; or the id or the name of a run."""
+    weights: str | None = None
+    """Weights of `keras.applications`: a name such as imagenet, downloaded once, or a local `.weights.h5` or `.h5` file
+    without top; null: imagenet."""
+    until: str | None = None
+    """Name of the source's last layer that is taken; null: the one before the last (all that `keras.applications` has
+    without top)."""
+    units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] = ()
+    """Width of each hidden layer of the head, before the output; `dropout` comes before each and before the output."""
+
+    @property
+    def application(self) -> str | None:
+        """Name of the network of `keras.applications`; None for other sources."""
+        prefix = "keras.applications:"
+        return self.source.removeprefix(prefix) if self.source.startswith(prefix) else None
+
+    def layer_kinds(self, kind: str | None) -> set[str]:  # noqa: ARG002
+        """Those of the head."""
+        return {"output"} | ({"dense"} if self.units else set())
+
+    def has_hidden_layers(self) -> bool:
+        """Where the head has any."""
+        return bool(self.units)
+
+
 ModelConfig = Annotated[
     MlpConfig
     | CnnConfig
@@ -206,6 +242,7 @@ ModelConfig = Annotated[
     | TextConfig
     | TabularConfig
     | LayersConfig
-    | CustomConfig,
+    | CustomConfig
+    | TransferConfig,
     Field(discriminator="type"),
 ]

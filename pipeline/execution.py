@@ -16,7 +16,7 @@ from pipeline.recipe.checks import Known, check
 from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.stages import NAMES, STAGES, Stage, Work
+from pipeline.stages import NAMES, STAGES, Stage, Work, pretrained_file
 
 if TYPE_CHECKING:
     from pipeline.lr_find import RangeTest
@@ -237,6 +237,7 @@ class _Walk:
             sampling=self.recipe.data.sampling,
             seed=self.recipe.seed,
             prepared=self.result().folder("preprocess"),
+            pretrained=pretrained_file(self.recipe),
         )
         found = range_test(assembled, num_steps=num_steps)
         found.draw(out)

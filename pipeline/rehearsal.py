@@ -10,6 +10,7 @@ from pipeline.journal import Listener
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
+from pipeline.stages import pretrained_file
 
 if TYPE_CHECKING:
     from pipeline.compute.estimate import Estimate
@@ -86,4 +87,5 @@ def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
         sampling=recipe.data.sampling,
         seed=recipe.seed,
         prepared=prepared,
+        pretrained=pretrained_file(recipe),
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.config import CustomConfig
+from models.config import CustomConfig, TransferConfig
 from models.entry import source_files
 from pipeline.cache import Entry, Ingredients, code_hashes, library_versions, source_hash
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tree import Recipe, flatten
+from pipeline.transfer.source import Source, find_source
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -50,6 +51,8 @@ class Stage:
     """Earlier stages whose content the result depends on."""
     libraries: tuple[str, ...] = ()
     """Distributions whose version the result depends on."""
+    outside: Callable[[Recipe], dict[str, str]] = lambda _: {}
+    """Content from outside the road that the result depends on: what it is, to its fingerprint."""
     outdated: Callable[[Recipe, Entry], str | None] = lambda *_: None
     """Says why an entry no longer stands although nothing it depends on has changed; None if it stands."""
 
@@ -63,7 +66,7 @@ class Stage:
         inputs = {name: fingerprints[name] for name in (self.needs or ("source",))}
         return Ingredients(
             flatten(self.reads(recipe)),
-            inputs,
+            inputs | self.outside(recipe),
             code_hashes(self.module, *self.carries) | self.own_code(recipe),
             library_versions(self.libraries),
         )
@@ -108,9 +111,21 @@ def _train(work: Work) -> StageResult:
         memory=recipe.data.memory,
         seed=recipe.seed,
         prepared=work.folders["preprocess"],
+        pretrained=pretrained_file(recipe),
         out=work.out,
         journal=work.journal,
     )
+
+
+def pretrained_file(recipe: Recipe) -> Path | None:
+    """The file that the recipe's network starts from; None: there is none, or Keras has the weights by their name."""
+    source = _pretrained(recipe)
+    return source.path if source else None
+
+
+def _pretrained(recipe: Recipe) -> Source | None:
+    """What the recipe's network starts from; None: nothing."""
+    return find_source(recipe.model, recipe.tracking) if isinstance(recipe.model, TransferConfig) else None
 
 
 def _custom_code(recipe: Recipe) -> dict[str, str]:
@@ -188,8 +203,9 @@ STAGES = (
         reads=lambda r: {
             "seed": r.seed,
             "data": {"batch_size": r.data.batch_size, "sampling": r.data.sampling},
-            **_part(r, "augment", "model", "train", without={"model": {"folder"}}),
+            **_part(r, "augment", "model", "train", without={"model": {"source", "weights", "folder"}}),
         },
+        outside=lambda r: {"pretrained": source.fingerprint} if (source := _pretrained(r)) else {},
         needs=("preprocess",),
         libraries=("keras", "tensorflow", "numpy"),
     ),

@@ -13,6 +13,7 @@ from pipeline.recipe.keras_names import check_object
 from pipeline.recipe.model_checks import MODEL_KINDS, check_model
 from pipeline.recipe.objective import LOSSES, named
 from pipeline.recipe.training_checks import check_training
+from pipeline.recipe.transfer_checks import check_transfer
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune_checks import check_tune
 
@@ -43,7 +44,20 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
     known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
-    checks = (_names, _model, _split, _kinds, _task, _metrics, _training, _columns, _augment, _sampling, _tune)
+    checks = (
+        _names,
+        _model,
+        _split,
+        _kinds,
+        _task,
+        _metrics,
+        _training,
+        _columns,
+        _augment,
+        _sampling,
+        _transfer,
+        _tune,
+    )
     return [problem for find in checks for problem in find(recipe, known)]
 
 
@@ -146,6 +160,10 @@ def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
 
 def _augment(recipe: Recipe, known: Known) -> Iterator[Problem]:
     return check_augment(recipe, kind=known.kind, task=known.task)
+
+
+def _transfer(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    return check_transfer(recipe.model, recipe.train, recipe.preprocess, known.task)
 
 
 def _sampling(recipe: Recipe, known: Known) -> Iterator[Problem]:

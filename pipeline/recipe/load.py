@@ -21,6 +21,9 @@ from pipeline.recipe.tree import Recipe
 PATH_KEYS = ("path", "data_dir")
 """Keys of `data` that are paths, relative to the recipe's file."""
 
+MODEL_FILES = {"source": (".keras",), "weights": (".h5",)}
+"""Keys of `model` to the endings by which they are such paths too."""
+
 
 def load_recipe(recipe: str | Path | dict[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """Loads, checks and resolves a recipe; imports neither TensorFlow nor MLflow.
@@ -89,13 +92,14 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 def _make_paths_absolute(source: Source) -> None:
-    data = source.tree.get("data")
-    if not isinstance(data, dict):
-        return
-    for key in PATH_KEYS:
-        if isinstance(data.get(key), str):
-            base = Path.cwd() if {"data", f"data.{key}"} & source.overridden else source.folder
-            data[key] = str((base / Path(data[key]).expanduser()).resolve())
+    for section, keys in (("data", dict.fromkeys(PATH_KEYS, ("",))), ("model", MODEL_FILES)):
+        tree = source.tree.get(section)
+        if not isinstance(tree, dict):
+            continue
+        for key, endings in keys.items():
+            if isinstance(tree.get(key), str) and tree[key].endswith(endings):
+                base = Path.cwd() if {section, f"{section}.{key}"} & source.overridden else source.folder
+                tree[key] = str((base / Path(tree[key]).expanduser()).resolve())
 
 
 def _find_custom_code(source: Source) -> None:

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from models.section import Section
 from pipeline.errors import UserError
+from pipeline.recipe.fine_tuning import FineTuningConfig
 from pipeline.recipe.objective import LOSSES, METRICS, MINIMISED, NamedObject, named
 from pipeline.recipe.schedule import Constant, ScheduleConfig
 
@@ -107,6 +108,9 @@ class TrainConfig(Section):
 
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
+    fine_tuning: FineTuningConfig | None = None
+    """What comes after these epochs in transfer learning (`model.type: transfer`); null: the pretrained part stays as
+    it was."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """A Keras optimiser by name, with its arguments."""
     schedule: ScheduleConfig = Constant(type="constant")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from models import registered  # noqa: F401  (registers the layers that saved models hold)
+from models import pretrained, registered  # noqa: F401  (register the layers that saved models hold)
 from pipeline.serving import layers  # noqa: F401  (the same)
 
 

@@ -1,0 +1,37 @@
+"""What a training went through, epoch by epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.callbacks import Epoch
+
+
+@dataclass(frozen=True)
+class History:
+    """What `fit` went through."""
+
+    epochs: list[Epoch]
+    best_epoch: int
+    """The epoch whose weights are kept: the best one under early stopping, else the last."""
+    examples_per_sec: float
+    """Training examples in a second, without validation; the first epoch, which compiles, counts only if alone."""
+    averaged: Epoch = field(default_factory=dict)
+    """Values of validation of the mean of several epochs' weights (SWA), where that is what is kept."""
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights are kept; what is known of their mean, where that is kept."""
+        kept = next(epoch for epoch in self.epochs if epoch["epoch"] == self.best_epoch)
+        return {"epoch": self.best_epoch, **self.averaged} if self.averaged else kept
+
+
+def joined(phases: Sequence[History], kept: History) -> History:
+    """Makes one history of phases that follow each other.
+
+    Args:
+        phases: In their order; their epochs are numbered through.
+        kept: The phase whose weights are kept.
+    """
+    epochs = [epoch for phase in phases for epoch in phase.epochs]
+    secs = sum(len(phase.epochs) / phase.examples_per_sec for phase in phases)
+    return History(epochs, kept.best_epoch, len(epochs) / secs, kept.averaged)
