@@ -54,7 +54,7 @@ class LossScale(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remembers how many steps the optimiser has taken."""
-        self._taken = int(self.model.optimizer.iterations)
+        self._taken = int(self.model.optimizer.iterations.numpy())
         self._batches = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -65,8 +65,8 @@ class LossScale(keras.callbacks.Callback):  # type: ignore[misc]
         """Adds `loss_scale`, and `skipped_steps` of this epoch, to the logs that the next callbacks are given."""
         optimizer = self.model.optimizer
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and logs is not None:
-            logs["loss_scale"] = float(optimizer.dynamic_scale)
-            logs["skipped_steps"] = self._batches - (int(optimizer.iterations) - self._taken)
+            logs["loss_scale"] = float(optimizer.dynamic_scale.numpy())
+            logs["skipped_steps"] = self._batches - (int(optimizer.iterations.numpy()) - self._taken)
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
@@ -95,7 +95,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the epoch; the learning rate is that of the next step."""
         values = {name: float(value) for name, value in (logs or {}).items()}
-        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._journal.log_metrics(values, step=epoch)
         self._secs.append(self._elapsed)
         self.epochs.append({"epoch": epoch, **values})

@@ -1,7 +1,5 @@
 """What `plumbline plan` measures and says."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,6 @@ from pipeline.compute.estimate import estimate
 from pipeline.compute.timing import StepTime, time_training, time_validation
 from pipeline.train import Assembled, assemble
 from tests.small_runs import Stages, model, train_section
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Path]:
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    yield tmp_path
-    os.chdir(before)
 
 
 def assembled(prepared: Path, *, batch_size: int = 32, units: int = 16, **section: Any) -> Assembled:

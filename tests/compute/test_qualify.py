@@ -1,15 +1,19 @@
 """Mixed precision beside float32: the same start, the same batches, and a verdict that follows from both."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from pipeline.cli import main
 from pipeline.compute.qualify import Qualification, Trial, qualify
 from pipeline.compute.timing import StepTime
+from pipeline.tracking import open_store
 from pipeline.train import Assembled
 from tests.compute.test_estimate import assembled
 from tests.small_runs import Stages
@@ -85,3 +89,19 @@ def test_the_curves_are_drawn(tmp_path: Path) -> None:
     Qualification(PLAIN, trial(end=0.2)).draw(tmp_path / "qualify.png")
     with Image.open(tmp_path / "qualify.png") as picture:
         assert picture.width > picture.height
+
+
+def test_the_command_logs_curves_and_numbers_to_a_run_of_its_own(here: Path) -> None:
+    arguments = ["qualify", "digits", "model={type: mlp, units: [16]}", "--steps", "20", "--policy", "mixed_bfloat16"]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    verdict, wrote = done.output.strip().splitlines()[-2:]
+    assert verdict.startswith(("adopt train.precision=mixed_bfloat16", "keep float32: "))
+    client = open_store("sqlite:///mlruns/mlflow.db", here).client
+    run_id = wrote.split()[-1]
+    assert client.get_run(run_id).data.tags["mlflow.runName"] == "digits qualify"
+    found = client.download_artifacts(run_id, "qualify", str(here))
+    report = json.loads((Path(found) / "qualify.json").read_text())
+    assert report["verdict"] == verdict
+    assert [len(trial["losses"]) for trial in report["trials"].values()] == [20, 20]
+    assert (Path(found) / "qualify.png").read_bytes() == (here / "qualify.png").read_bytes()
