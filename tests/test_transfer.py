@@ -117,6 +117,23 @@ def said(folder: Path) -> str:
     return "\n".join(r["text"] for r in read_journal(folder / "journal.jsonl") if r["kind"] == "say")
 
 
+def test_transfer_beats_the_same_network_from_scratch_by_a_wide_margin(
+    transfer: Callable[..., Path], upper: Path, tmp_path: Path
+) -> None:
+    """10 examples a class, 10 epochs of two steps: too few for the statistics of batch norm, which transfer brings."""
+    tuning = {"epochs": 2, "learning_rate": 1e-3}
+    gains = []
+    for seed in range(5):
+        plain = train_section(epochs=10, optimizer=RATE)
+        scratch = train_small(upper, tmp_path / f"scratch_{seed}", model(**CNN), plain, seed=seed)
+        train = {"epochs": 8, "fine_tuning": tuning}
+        tuned = transfer(f"transfer_{seed}", train=train, network={"until": "flatten"}, seed=seed)
+        before, after = (history_of(folder)["epochs"][-1]["val_accuracy"] for folder in (scratch, tuned))
+        gains.append(after - before)
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.15
+
+
 def test_the_head_alone_moves_in_the_first_phase(transfer: Callable[..., Path], lower: Path) -> None:
     folder = transfer("head", train={"epochs": 2})
     assert moved(lower, folder) == set()
