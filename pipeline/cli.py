@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-RECIPE_HELP = "RECIPE is the name of a built-in recipe (see `plumbline recipes`) or a YAML file."
+STOPPED = "stopped; stages that had ended are kept: the same command goes on from there"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -34,6 +34,9 @@ def command(function: Callable[..., None]) -> click.Command:
         except UserError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo(STOPPED, err=True)
+            sys.exit(128 + signal.SIGINT)
 
     return main.command(name=function.__name__.rstrip("_").replace("_", "-"))(guarded)
 
@@ -48,9 +51,15 @@ def takes_recipe(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def stop_on_sigterm() -> None:
-    """Lets SIGTERM end the run as Ctrl-C does: tracking closed, exit code 143."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def stop_on_signals() -> None:
+    """Lets SIGTERM and a closed terminal end a command as Ctrl-C does, tracking and servers closed."""
+
+    def stop(number: int, _: object) -> None:
+        click.echo(STOPPED, err=True)
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
 
 
 @command
@@ -73,7 +82,7 @@ def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: 
     if only_plan:
         print_plan(plan(loaded, force=force, until=until))
         return
-    stop_on_sigterm()
+    stop_on_signals()
     print_result(run_recipe(loaded, force=force, until=until, listener=terminal()))
 
 
@@ -90,7 +99,7 @@ def plan(recipe: str, overrides: tuple[str, ...]) -> None:
     from pipeline.terminal import console, terminal
 
     loaded = load_recipe(recipe, overrides)
-    stop_on_sigterm()
+    stop_on_signals()
     found = estimate_recipe(loaded, listener=terminal())
     from pipeline.compute.display import estimate_table
 
@@ -104,6 +113,9 @@ def validate(recipe: str, overrides: tuple[str, ...]) -> None:
     from pipeline.recipe.load import load_recipe
 
     loaded = load_recipe(recipe, overrides)
+    path = getattr(loaded.data, "path", None)
+    if path is not None and not Path(path).exists():
+        raise UserError(f"{recipe}: data.path: expected a file or folder. There is none at {path}")
     click.echo(f"{recipe}: valid ({loaded.data.type} data, {loaded.model.type} model, {loaded.train.epochs} epochs)")
 
 
@@ -159,7 +171,7 @@ def preview(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
 
     loaded = load_recipe(recipe, overrides)
     out.parent.mkdir(parents=True, exist_ok=True)
-    stop_on_sigterm()
+    stop_on_signals()
     result = draw(loaded, out, listener=terminal())
     click.echo(f"wrote {out}, and to run {result.run_id}")
 
@@ -179,7 +191,7 @@ def lr_find(recipe: str, overrides: tuple[str, ...], out: Path, steps: int, writ
     if write and write.exists():
         raise UserError(f"--write: expected a file that is not there yet. Received: {write}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    stop_on_sigterm()
+    stop_on_signals()
     found, result = find_learning_rate(loaded, out, num_steps=steps, listener=terminal())
     override = f"train.optimizer.learning_rate={found.suggestion:g}"
     click.echo(f"steepest  {found.steepest:.2g}\nvalley    {found.valley:.2g}\nsuggests  {override}")
@@ -206,7 +218,7 @@ def qualify(recipe: str, overrides: tuple[str, ...], out: Path, steps: int, poli
 
     loaded = load_recipe(recipe, overrides)
     out.parent.mkdir(parents=True, exist_ok=True)
-    stop_on_sigterm()
+    stop_on_signals()
     found, run_id = qualify_recipe(loaded, out, policy=policy, num_steps=steps, listener=terminal())
     from pipeline.compute.display import qualification_table
 
@@ -251,6 +263,7 @@ def ui(uri: str | None, host: str, port: int) -> None:
     """Opens the MLflow UI on the runs here."""
     from pipeline.ui import serve_ui
 
+    stop_on_signals()
     serve_ui(uri, host=host, port=port)
 
 

@@ -215,7 +215,8 @@ class _Walk:
 
     def draw_preview(self, out: Path) -> None:
         """Draws the contact sheet of the stages walked so far and logs it to the tracked run."""
-        from pipeline.preview import contact_sheet
+        with quiet_imports():
+            from pipeline.preview import contact_sheet
 
         run = self.run or self._open_run()
         contact_sheet(self.result().folder("preprocess"), self.recipe.augment, seed=self.recipe.seed, out=out)

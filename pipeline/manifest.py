@@ -34,6 +34,8 @@ class Manifest:
     """Texts that mean a missing value in a CSV file; empty for other sources."""
     separator: str = ","
     """Character between the columns of a CSV file."""
+    text: str = "text"
+    """Column that texts came from."""
 
     def save(self, path: Path) -> None:
         """Writes the manifest as JSON."""

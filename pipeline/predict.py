@@ -119,9 +119,11 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 
 def _of_kind(examples: pd.DataFrame, signature: Signature, path: Path) -> pd.DataFrame:
-    """Checks that the examples are of the model's kind; a text file's only column need not be called `text`."""
+    """Checks that the examples are of the model's kind; texts may come in the column that training read them from."""
     if signature.kind == "text" and len(examples.columns) == 1 and "image" not in examples:
         return examples.set_axis(["text"], axis=1)
+    if signature.kind == "text" and "text" not in examples:
+        examples = examples.rename(columns={signature.text: "text"})
     needed = [column.name for column in signature.columns] or [signature.kind]
     missing = [name for name in needed if name not in examples]
     if missing:

@@ -41,6 +41,12 @@ def plumbline(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["schema"], 0, '"Passes over the training split."'),
         (["run", "digits", "model.droput=1"], 2, "Did you mean `dropout`?"),
         (["run", "nothing.yaml"], 2, "There is no such file"),
+        (["run", "."], 2, "expected the path of a YAML file. Received: a folder"),
+        (
+            ["validate", "digits", "data={type: csv, path: gone.csv, label: y}", "augment=[]", "model={type: mlp}"],
+            2,
+            "There is none at",
+        ),
         (["run", "digits", "--until", "trian"], 2, "Did you mean `train`?"),
         (["preview", "digits", "augment=[]"], 2, "expected one or more transforms to preview"),
         (["init", "digit"], 2, "Did you mean `digits`?"),

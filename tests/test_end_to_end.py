@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline import load_recipe, plan, run
 from pipeline.errors import UserError
 from pipeline.execution import preview
+from pipeline.predict import predict
 from pipeline.runs import list_runs
 
 SMALL = [
@@ -175,8 +176,6 @@ def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     )
     result = run("houses.yaml")
     assert result.test_metrics["r2"] > 0.8
-    from pipeline.predict import predict
-
     new = ["size;colour;when;new", *(f"{row};2024-05-03;true" for row in ("12;red", "12;blue", "-;blue"))]
     Path("new.csv").write_text("\n".join(new), encoding="utf-8")
     red, blue, unknown = predict("houses", Path("new.csv"))["prediction"]
@@ -220,6 +219,7 @@ def test_texts_of_ones_own_run_with_a_short_recipe(here):
         encoding="utf-8",
     )
     assert run("reviews.yaml").test_metrics["accuracy"] > 0.95
+    assert predict("reviews", Path("reviews.jsonl"))["prediction"].isin(["one", "five"]).all()
 
 
 def test_a_mistake_in_the_data_ends_before_anything_is_tracked(here):

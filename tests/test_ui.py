@@ -190,6 +190,17 @@ def test_taken_port_is_passed_over_and_ctrl_c_ends_it(tracking: Tracking, taken_
         socket.create_connection(("127.0.0.1", port_of(address)))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_ui_that_is_ended_leaves_no_server_behind(tracking: Tracking, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "pipeline", "ui", "--uri", tracking.store.uri, "--port", "5400"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        address = re.search(r"http://\S+", process.stdout.readline()).group()
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 128 + number
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port_of(address)))
+
+
 def test_ui_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No runs yet"):
         serve_ui(f"sqlite:///{tmp_path}/none.db")

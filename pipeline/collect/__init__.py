@@ -157,6 +157,7 @@ def _manifest(section: DataConfig, source: Source, staged: _Staged, labels: Labe
         source=source.description,
         missing=getattr(section, "missing", ()),
         separator=getattr(section, "separator", ","),
+        text=getattr(section, "text", "text"),
     )
 
 

@@ -54,6 +54,7 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
         manifest.columns,
         missing=manifest.missing,
         separator=manifest.separator,
+        text=manifest.text,
     )
 
     fitted = KINDS[manifest.kind].fit(section, signature, splits["train"])

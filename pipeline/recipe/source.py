@@ -1,5 +1,6 @@
 """A recipe as it was written: YAML and command-line overrides, with the place of each key."""
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ def _find(recipe: str | Path) -> Path:
     path = Path(recipe).expanduser()
     if path.is_file():
         return path
+    if path.is_dir():
+        raise UserError(f"{recipe}: expected the path of a YAML file. Received: a folder")
     looks_like_path = path.suffix in (".yaml", ".yml") or len(path.parts) > 1
     if looks_like_path or path.exists():
         raise UserError(f"{recipe}: expected a recipe file. There is no such file in {Path.cwd()}.")
@@ -80,7 +83,8 @@ def _read_file(path: Path) -> Source:
         problem = " ".join(str(error).split())
         raise RecipeError([Problem("", f"not valid YAML: {problem}")], {"": path.name}) from None
     if not isinstance(loaded, CommentedMap):
-        problem = Problem("", f"expected sections such as `name:`, `data:`, `model:`. Received: {loaded!r}")
+        came = "an empty file" if loaded is None else reprlib.repr(loaded)
+        problem = Problem("", f"expected sections such as `name:`, `data:`, `model:`. Received: {came}")
         raise RecipeError([problem], {"": path.name})
     where = {"": path.name}
     _note_lines(loaded, "", path.name, where)

@@ -38,6 +38,8 @@ class Signature:
     """Texts that mean a missing value in a CSV file; empty where the model was not trained from one."""
     separator: str = ","
     """Character between the columns of a CSV file."""
+    text: str = "text"
+    """Column that texts came from; the model itself takes them as `text`."""
 
     def save(self, path: Path) -> None:
         """Writes the signature as JSON."""
@@ -58,4 +60,5 @@ class Signature:
             vocabulary_size=tree["vocabulary_size"],
             missing=tuple(tree["missing"]),
             separator=tree["separator"],
+            text=tree["text"],
         )

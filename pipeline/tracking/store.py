@@ -95,7 +95,7 @@ def _answering(uri: str) -> Iterator[None]:
     except (MlflowException, OSError, ImportError) as error:
         raise UserError(
             f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(_failure(error))}. "
-            "Start the server, or mend or leave out tracking.uri"
+            f"{'Mend' if uri.startswith(SQLITE) else 'Start the server, or mend'} or leave out tracking.uri"
         ) from error
 
 
