@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from models.config import TransferConfig
 from models.spec import OutputSpec
 from models.transfer import build_transfer, pretrained_layers
+from pipeline import plan, run
 from pipeline.collect import collect
 from pipeline.errors import UserError
 from pipeline.journal import Journal, read_journal
@@ -311,6 +312,22 @@ def test_the_registered_model_of_another_run_is_a_source(registered: Registered,
         load_base(config, found.path, (28, 28, 3))
 
 
+def test_a_run_is_a_source_by_name_and_by_id_and_its_content_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["train.early_stopping=null", "tracking.system_metrics=false"]
+    first = run("digits", ["train.epochs=2", *small], until="train")
+    tree = {"name": "again", "data": {"type": "digits"}, "model": {"type": "transfer", "source": "digits"}}
+    tree |= {"train": {"epochs": 1}, "tracking": {"system_metrics": False}}
+    run(tree, until="train")
+    by_id = plan(load_recipe(tree, [f"model.source={first.run_id}"]), until="train")
+    assert [stage.action for stage in by_id] == ["reuse", "reuse", "reuse"]
+    run("digits", ["train.epochs=3", *small], until="train")
+    after = plan(load_recipe(tree), until="train")[-1]
+    assert (after.action, after.reason) == ("run", "inputs: pretrained")
+
+
 def test_the_fingerprint_of_a_source_is_of_its_content(lower: Path, tmp_path: Path) -> None:
     network = load_model(lower / "network.keras")
     tracking = TrackingConfig()
@@ -360,6 +377,14 @@ def test_a_network_of_keras_applications_takes_pixels_and_scales_them_itself(
         load_base(config, found.path, (32, 32, 1))
     with pytest.raises(UserError, match=r"MobileNetV2 refuses images of \(8, 8, 3\)"):
         load_base(config, found.path, (8, 8, 3))
+
+
+def test_weights_that_cannot_be_downloaded_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    config = TransferConfig(type="transfer", source="keras.applications:DenseNet121", until="conv1_relu")
+    with pytest.raises(UserError, match=r"model.weights: DenseNet121 has no weights imagenet here.* local file"):
+        load_base(config, None, (32, 32, 3))
 
 
 def test_an_application_that_keras_lacks_is_named() -> None:
