@@ -416,7 +416,7 @@ NOT_TECHNIQUES = {
         *("source", "weights", "until", "entry", "arguments", "folder", "type: custom"),
         *("output_activation", "batch_norm", "layers", "add_output", "type: layers", "type: text", "type: cnn"),
     ),
-    "train": ("epochs", "metrics", "deterministic", "precision: float32"),
+    "train": ("epochs", "metrics", "deterministic", "precision: float32", "strategy: mirrored"),
 }
 """Keys that are no techniques of their own: sizes, what follows from the task, short forms, other ways of writing, what
 the base recipes have already."""

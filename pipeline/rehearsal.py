@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.environment import environment
+from pipeline.errors import UserError
 from pipeline.execution import run
 from pipeline.journal import Listener
 from pipeline.quiet import quiet_imports
+from pipeline.recipe.checks import check
+from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.stages import pretrained_file
@@ -56,12 +59,16 @@ def qualify_recipe(
     """
     from pipeline.tracking import Tracking
 
+    given = recipe.train.precision
+    mixed = policy or (given if given.startswith("mixed") else "mixed_float16")
+    tree = recipe.model_dump(by_alias=True)
+    problems = check(recipe.model_validate({**tree, "train": {**tree["train"], "precision": mixed}}))
+    if problems:
+        raise RecipeError(problems, {"": f"{recipe.name} with train.precision={mixed}"})
     prepared = run(recipe, until="preprocess", listener=listener).folder("preprocess")
     with quiet_imports():
         from pipeline.compute.qualify import qualify
 
-    given = recipe.train.precision
-    mixed = policy or (given if given.startswith("mixed") else "mixed_float16")
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     facts = {"params": recipe.flat(), "environment": environment(Path.cwd())}
     with tracking.run(f"{recipe.name} qualify", artifacts={"recipe.yaml": dump_recipe(recipe)}, **facts) as tracked:
@@ -74,6 +81,11 @@ def qualify_recipe(
 
 def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
     """Builds and compiles what a recipe says, with keys of its `train` section changed."""
+    if recipe.train.strategy != "none":
+        raise UserError(
+            "train.strategy: expected none, as costs are of one device. "
+            f"Received: {recipe.train.strategy}; add train.strategy=none"
+        )
     with quiet_imports():
         from pipeline.train import assemble
 

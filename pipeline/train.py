@@ -46,6 +46,7 @@ from pipeline.sam import SharpnessAware
 from pipeline.schedules import Rate, learning_rate, sampled
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
+from pipeline.strategy import scope
 from pipeline.transfer.base import load_base
 from pipeline.transfer.features import compute_features
 from pipeline.transfer.phases import Cached, Data, fit_phases, plan_phases, unfreeze
@@ -181,9 +182,10 @@ def assemble(
     arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
     training = _batches(prepared / "train", memory, sampling=sampling, augment=augment, **arguments)
     validation = _batches(prepared / "validation", memory, shuffle=False, **arguments)
-    network, left_out = _build(model, prepared, signature, seed=seed, policy=policy, pretrained=pretrained)
-    rate = _rate(section, training.steps_per_epoch)
-    learner = _compile(network, section, signature.task, rate=rate, policy=policy, training=training)
+    with scope(section.strategy):
+        network, left_out = _build(model, prepared, signature, seed=seed, policy=policy, pretrained=pretrained)
+        rate = _rate(section, training.steps_per_epoch)
+        learner = _compile(network, section, signature.task, rate=rate, policy=policy, training=training)
     weights = class_weights(section, np.load(prepared / "train" / "label.npy"), signature.classes)
     return Assembled(
         section, signature.task, network, learner, training, validation, rate, weights, policy, reason, left_out

@@ -141,6 +141,10 @@ class TrainConfig(Section):
     """Computed in each epoch beside the loss: Keras names, or {type: name, argument: value}; null: accuracy, or mae."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Keras dtype policy; auto: mixed_float16 on a GPU that has tensor cores, else float32."""
+    strategy: Literal["none", "mirrored"] = "none"
+    """How the devices of this machine share each batch; none: one does all; mirrored: two or more GPUs take equal
+    shares (`tf.distribute.MirroredStrategy`). `data.batch_size` is that of all together; batch norm sees each share
+    alone."""
     deterministic: bool = True
     """Whether the same recipe on the same machine gives bit-identical weights."""
 

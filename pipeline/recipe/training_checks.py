@@ -31,6 +31,7 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """
     yield from _optimizer(section)
     yield from _averaging(section)
+    yield from _strategy(section)
     yield from _loss(section, task)
     yield from _class_weights(section, task)
     yield from _metrics(section, task)
@@ -74,6 +75,17 @@ def _averaging(section: TrainConfig) -> Iterator[Problem]:
             "train.averaging.start",
             f"expected to leave two or more of {section.epochs} epochs to average. Received: {section.averaging.start}",
         )
+
+
+def _strategy(section: TrainConfig) -> Iterator[Problem]:
+    """What looks at weights or gradients between steps sees those of one device only."""
+    if section.strategy == "none":
+        return
+    for key in ("sam", "averaging", "reduce_on_plateau", "class_weights"):
+        if getattr(section, key) is not None:
+            yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.{key}`; use none")
+    if section.accumulate_steps > 1:
+        yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.accumulate_steps`; use none")
 
 
 def _loss(section: TrainConfig, task: str | None) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ def check_transfer(
                 f"a pretrained network computes in the precision it was saved with; use auto or float32. "
                 f"Received: {train.precision!r}",
             )
+        if train.strategy != "none":
+            yield Problem("train.strategy", f"`{train.strategy}` is not tried with `model.type: transfer`; use none")
     elif train.fine_tuning:
         yield Problem("train.fine_tuning", f"has no effect with `model.type: {model.type}`; it is for transfer alone")
     if train.fine_tuning:
