@@ -106,14 +106,6 @@ def test_a_changed_key_reruns_what_depends_on_it_and_names_it(first, client):
     ]
 
 
-def test_only_the_version_that_serves_is_listed_as_champion(first, client):
-    run("digits", [*SMALL, "train.epochs=7"])
-    champion = client.get_model_version_by_alias("digits", "champion")
-    listed = [row.registered for row in list_runs() if row.registered.startswith("digits")]
-    assert [text for text in listed if "champion" in text] == [f"digits {champion.version} (champion)"]
-    assert len(listed) > 1
-
-
 def test_force_reruns_and_until_stops(first):
     forced = run("digits", SMALL, force=["preprocess"], until="preprocess")
     assert actions(forced) == {"collect": "reused", "preprocess": "forced"}
@@ -149,6 +141,14 @@ def test_a_preview_is_a_picture_in_a_run_of_its_own_recipe(first, client, tmp_pa
     assert [file.path for file in client.list_artifacts(result.run_id, "preview")] == ["preview/sheet.png"]
     assert client.get_run(result.run_id).data.params["augment.0.degrees"] == "90.0"
     assert client.get_run(result.run_id).info.status == "FINISHED"
+
+
+def test_only_the_version_that_serves_is_listed_as_champion(first, client):
+    run("digits", [*SMALL, "train.epochs=7"])
+    champion = client.get_model_version_by_alias("digits", "champion")
+    listed = [row.registered for row in list_runs() if row.registered.startswith("digits")]
+    assert [text for text in listed if "champion" in text] == [f"digits {champion.version} (champion)"]
+    assert len(listed) > 1
 
 
 def test_a_model_that_left_the_registry_is_registered_again(first, client):
