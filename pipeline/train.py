@@ -47,7 +47,7 @@ from pipeline.schedules import Rate, learning_rate, sampled
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
 from pipeline.strategy import scope
-from pipeline.transfer.base import load_base
+from pipeline.transfer.base import load_base, require_unit
 from pipeline.transfer.features import compute_features
 from pipeline.transfer.phases import Cached, Data, fit_phases, plan_phases, unfreeze
 from pipeline.transfer.rates import scale_rates
@@ -283,6 +283,8 @@ def _build(
         if not isinstance(model, TransferConfig):
             return build(model, normalize, inputs, output, seed=seed, policy=policy), ()
         base = load_base(model, pretrained, inputs.shapes["image"])
+        if base.takes_prepared:
+            require_unit(normalize, inputs.shapes["image"], model.source)
         entry = None if base.takes_prepared else normalize
         network = build_transfer(model, base.network, entry, output, seed=seed, policy=policy)
     except ModelError as error:

@@ -300,6 +300,17 @@ def test_transfer_from_a_transferred_network(transfer: Callable[..., Path]) -> N
     assert history_of(second)["best_epoch"] == 0
 
 
+def test_a_normalisation_that_the_source_would_not_see_is_refused(lower: Path, tmp_path: Path) -> None:
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    examples = lower.parent / "examples"
+    section = PreprocessConfig(normalize="standard")
+    preprocess(section, examples=examples / "development", out=prepared, journal=Journal(prepared / "journal.jsonl"))
+    network = model(type="transfer", source=str(lower / "network.keras"))
+    with pytest.raises(UserError, match=r"preprocess\.normalize: has no effect with .* brings its own normalisation"):
+        train_small(prepared, tmp_path / "t", network, train_section(epochs=1), pretrained=lower / "network.keras")
+
+
 def test_the_registered_model_of_another_run_is_a_source(registered: Registered, tmp_path: Path) -> None:
     tracking = TrackingConfig(uri=registered.store.uri, directory=str(tmp_path))
     config = TransferConfig(type="transfer", source="models:/digits@champion")

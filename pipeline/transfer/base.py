@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from models.config import TransferConfig
 from models.errors import ModelError
@@ -49,6 +50,26 @@ def load_base(config: TransferConfig, path: Path | None, shape: tuple[int, ...])
     _check_shape(source, shape)
     own = any(layer.name == "normalize" for layer in source.layers)
     return Base(base, own, _left_out(source, base))
+
+
+def require_unit(normalize: keras.Model, shape: tuple[int, ...], source: str) -> None:
+    """Refuses a normalisation that would go unused beside a source that brings its own; `unit` is what `auto` means.
+
+    Args:
+        normalize: Prepared images -> what this recipe's own network would see.
+        shape: Height, width and channels of the prepared images.
+        source: The recipe's `model.source`.
+
+    Raises:
+        UserError: If black is not 0 or white is not 1.
+    """
+    ends = np.stack([np.full(shape, value, np.float32) for value in (0, 255)])
+    seen = np.asarray(normalize({"image": ends})["image"])
+    if not np.allclose(seen, ends / 255):
+        raise UserError(
+            f"preprocess.normalize: has no effect with `model.source: {source}`, which brings its own normalisation; "
+            "remove it"
+        )
 
 
 def _network(path: Path) -> keras.Model:
