@@ -10,14 +10,14 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.stages import NAMES, STAGES
 
 NETS = "import keras\nfrom parts import WIDTH\n\n\ndef build(x):\n    return keras.layers.Dense(WIDTH)(x)\n"
-RECIPE = "name: own\ndata: {type: breast_cancer}\nmodel: {type: custom, entry: 'nets:build'}\n"
+RECIPE = "name: own\ndata: {type: breast_cancer}\nmodel: {type: custom, entry: 'own_nets:build'}\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "nets.py").write_text(NETS)
+    (folder / "own_nets.py").write_text(NETS)
     (folder / "parts.py").write_text("WIDTH = 3\n")
     (folder / "own.yaml").write_text(RECIPE)
     return folder
@@ -44,7 +44,7 @@ def test_the_module_lies_beside_the_recipe_or_in_the_working_directory(
     assert load_recipe(folder / "own.yaml").model.folder == str(folder)
     (tmp_path / "recipes").mkdir()
     moved = (folder / "own.yaml").rename(tmp_path / "recipes/own.yaml")
-    with pytest.raises(RecipeError, match=r"own.yaml:3: model.entry: expected a module. There is no `nets` beside"):
+    with pytest.raises(RecipeError, match=r"own.yaml:3: model.entry: expected a module. There is no `own_nets` beside"):
         load_recipe(moved)
     monkeypatch.chdir(folder)
     assert load_recipe(moved).model.folder == str(folder)
