@@ -15,10 +15,7 @@ from models.initializers import auto_initializer, seeded_initializer
 from models.knobs import Knobs
 from models.priors import prior_bias
 from models.seeds import seed_for
-from models.spec import OutputSpec
-
-OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
-"""Activation of the output for each task."""
+from models.spec import OUTPUT_ACTIVATIONS, OutputSpec
 
 AUTO = {"recurrent": "orthogonal", "embedding": "random_uniform"}
 """Initialiser of layers that `kernel_initializer` is not for."""

@@ -6,6 +6,14 @@ from typing import Literal
 Kind = Literal["image", "table", "text"]
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
+OUTPUT_ACTIVATIONS: dict[str, str] = {
+    "binary": "sigmoid",
+    "multiclass": "softmax",
+    "multilabel": "sigmoid",
+    "regression": "linear",
+}
+"""Activation of the output layer of each task."""
+
 
 @dataclass(frozen=True)
 class InputSpec:

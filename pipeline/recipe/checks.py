@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.knobs import Knobs
+from models.spec import OUTPUT_ACTIVATIONS
 from pipeline.recipe import preprocess
 from pipeline.recipe.augment_checks import check_augment
 from pipeline.recipe.data import KINDS, TASKS
@@ -16,9 +17,6 @@ from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.transfer_checks import check_transfer
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune_checks import check_tune
-
-ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "multilabel": "sigmoid", "regression": "linear"}
-"""Output activation of each task."""
 
 SPLITS_OF_THEIR_OWN = ("folder", "tfds", "idx", "npz")
 """Sources that may come with splits (`split.by: source`)."""
@@ -113,13 +111,13 @@ def _task(recipe: Recipe, known: Known) -> Iterator[Problem]:
         yield Problem("data.task", f"`data.type: {recipe.data.type}` is a {task} task. Received: {given!r}")
     loss, activation = named(recipe.train.loss)[0], recipe.model.output_activation
     if task:
-        if activation not in ("auto", ACTIVATIONS[task]):
+        if activation not in ("auto", OUTPUT_ACTIVATIONS[task]):
             yield Problem(
                 "model.output_activation",
-                f"expected auto or {ACTIVATIONS[task]} for a {task} task. Received: {activation!r}",
+                f"expected auto or {OUTPUT_ACTIVATIONS[task]} for a {task} task. Received: {activation!r}",
             )
     elif loss != "auto" and activation != "auto":
-        fitting = sorted({ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses})
+        fitting = sorted({OUTPUT_ACTIVATIONS[t] for t, losses in LOSSES.items() if loss in losses})
         if activation not in fitting:
             yield Problem(
                 "model.output_activation",
