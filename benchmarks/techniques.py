@@ -81,8 +81,8 @@ def measure(name: str, tree: Tree, seed: int) -> dict[str, Any]:
     """
     import keras
 
-    from pipeline.callbacks import NonFiniteLossError
     from pipeline.environment import environment
+    from pipeline.training.callbacks import NonFiniteLossError
 
     facts = environment()
     training: dict[str, Any] = {

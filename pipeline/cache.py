@@ -41,7 +41,7 @@ class Ingredients:
         return hashlib.blake2b(text.encode()).hexdigest()[:KEY_LENGTH]
 
     def changes_since(self, earlier: "Ingredients") -> list[str]:
-        """Says what differs, ingredient by ingredient: `recipe: train.epochs 20 → 5`, `code: pipeline.train`."""
+        """Says what differs, ingredient by ingredient: `recipe: train.epochs 20 → 5`, `code: pipeline.training.fit`."""
         changes = []
         for ingredient, now in asdict(self).items():
             before = asdict(earlier)[ingredient]

@@ -226,7 +226,7 @@ class _Walk:
         """Runs the range test on what the stages walked so far gave, and logs its picture to the tracked run."""
         with quiet_imports():
             from pipeline.lr_find import range_test
-            from pipeline.train import assemble
+            from pipeline.training.assemble import assemble
 
         run = self.run or self._open_run()
         assembled = assemble(

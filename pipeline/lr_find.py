@@ -14,8 +14,8 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.figures import range_test_curve
-from pipeline.optimizers import unscaled
-from pipeline.train import Assembled
+from pipeline.training.assemble import Assembled
+from pipeline.training.optimizers import unscaled
 
 LOWEST, HIGHEST = 1e-7, 10.0
 """Rates of the first and the last step."""

@@ -18,7 +18,7 @@ from pipeline.stages import pretrained_file
 if TYPE_CHECKING:
     from pipeline.compute.estimate import Estimate
     from pipeline.compute.qualify import Qualification
-    from pipeline.train import Assembled
+    from pipeline.training.assemble import Assembled
 
 
 def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "Estimate":
@@ -87,7 +87,7 @@ def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
             f"Received: {recipe.train.strategy}; add train.strategy=none"
         )
     with quiet_imports():
-        from pipeline.train import assemble
+        from pipeline.training.assemble import assemble
 
     section = recipe.train.model_validate({**recipe.train.model_dump(by_alias=True), **changed})
     return assemble(

@@ -99,7 +99,7 @@ def _preprocess(work: Work) -> StageResult:
 
 
 def _train(work: Work) -> StageResult:
-    from pipeline.train import train
+    from pipeline.training.train import train
 
     recipe = work.recipe
     return train(
@@ -197,7 +197,7 @@ STAGES = (
     ),
     Stage(
         "train",
-        module="pipeline.train",
+        module="pipeline.training.train",
         own_code=_custom_code,
         call=_train,
         reads=lambda r: {

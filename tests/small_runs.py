@@ -25,7 +25,7 @@ from pipeline.register import ModelRegistry, register
 from pipeline.registry import Registry
 from pipeline.serving.signature import Column
 from pipeline.tracking import Store, open_store
-from pipeline.train import train
+from pipeline.training.train import train
 
 SIZES = {"train": 300, "validation": 60, "test": 120}
 """Examples of each split: the first ones, in this order."""

@@ -14,7 +14,9 @@ from pipeline.journal import StageResult
 from pipeline.recipe.load import load_recipe
 from pipeline.stages import STAGES
 
-INGREDIENTS = Ingredients({"train.epochs": 20}, {"preprocess": "abc"}, {"pipeline.train": "1"}, {"keras": "3.15.1"})
+INGREDIENTS = Ingredients(
+    {"train.epochs": 20}, {"preprocess": "abc"}, {"pipeline.training.fit": "1"}, {"keras": "3.15.1"}
+)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_every_ingredient_is_in_the_key_and_its_change_is_named():
     changed = {
         "recipe": ({"train.epochs": 5}, "recipe: train.epochs 20 → 5"),
         "inputs": ({"preprocess": "xyz"}, "inputs: preprocess"),
-        "code": ({"pipeline.train": "2"}, "code: pipeline.train"),
+        "code": ({"pipeline.training.fit": "2"}, "code: pipeline.training.fit"),
         "libraries": ({"keras": "3.16.0"}, "libraries: keras 3.15.1 → 3.16.0"),
     }
     for ingredient, (value, said) in changed.items():

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.lr_find import HIGHEST, LOWEST, MEMORY, BatchLosses, RangeTest, range_test
 from pipeline.recipe.load import load_recipe
 from pipeline.tracking import open_store
-from pipeline.train import Assembled, assemble
+from pipeline.training.assemble import Assembled, assemble
 from tests.small_runs import Stages, model, train_section
 
 RATES = np.logspace(-4, 0, 9)

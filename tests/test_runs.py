@@ -41,7 +41,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def write(tracking, folder: Path, name: str, params: dict, metrics: dict, error: Exception | None = None) -> None:
     time.sleep(0.01)  # MLflow orders runs by the millisecond they began
-    code = {"pipeline.train": str(params)}
+    code = {"pipeline.training.train": str(params)}
     with tracking.run(name, params=params, environment={"python": "3.11", "git.commit": "abc"}, artifacts={}) as run:
         run.log_data("digits", MANIFEST)
         ingredients = Ingredients({}, {}, code, {})

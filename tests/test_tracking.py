@@ -24,7 +24,7 @@ from pipeline.tracking.note import RunFacts, StageFacts, compose_note, registere
 from pipeline.ui import mlflow_server
 
 QUIET = TrackingConfig(system_metrics=False)
-TRAIN = Ingredients({"train.epochs": 3}, {"preprocess": "f00d"}, {"pipeline.train": "c0de"}, {"keras": "3"})
+TRAIN = Ingredients({"train.epochs": 3}, {"preprocess": "f00d"}, {"pipeline.training.train": "c0de"}, {"keras": "3"})
 MANIFEST = Manifest(
     kind="image",
     task="multiclass",

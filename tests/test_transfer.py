@@ -20,7 +20,6 @@ from pipeline import plan, run
 from pipeline.collect import collect
 from pipeline.errors import UserError
 from pipeline.journal import Journal, read_journal
-from pipeline.optimizers import optimizer
 from pipeline.preprocess import preprocess
 from pipeline.recipe.augment import AugmentSection
 from pipeline.recipe.data import DataConfig
@@ -30,6 +29,7 @@ from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
+from pipeline.training.optimizers import optimizer
 from pipeline.transfer.base import load_base
 from pipeline.transfer.phases import plan_phases, unfreeze
 from pipeline.transfer.rates import depth_factors, scale_rates

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.compute.cost import Cost, cost
 from pipeline.compute.timing import StepTime, time_training, time_validation
-from pipeline.train import Assembled
+from pipeline.training.assemble import Assembled
 
 
 @dataclass(frozen=True)

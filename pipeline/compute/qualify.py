@@ -13,7 +13,7 @@ import tensorflow as tf
 from pipeline.compute.cost import cost
 from pipeline.compute.timing import NUM_WARMUP, StepTime, StepTimer
 from pipeline.figures import QUIET, TRAIN, VALIDATION, figure, save
-from pipeline.train import Assembled
+from pipeline.training.assemble import Assembled
 
 LOST_SHARE = 0.02
 """How much of the fall of the loss in float32 the mixed policy may miss."""

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.train import Assembled
+from pipeline.training.assemble import Assembled
 
 NUM_WARMUP = 5
 """Steps that are not counted: the first ones compile, allocate and fill the queue of batches."""

@@ -10,11 +10,11 @@ import keras
 from models.transfer import pretrained_layers, split_network
 from pipeline.batches import Batches
 from pipeline.errors import UserError
-from pipeline.history import History, joined
 from pipeline.journal import Journal
 from pipeline.recipe.fine_tuning import FineTuningConfig
 from pipeline.recipe.phases import even_shares, phase_sections
 from pipeline.recipe.train import TrainConfig, direction
+from pipeline.training.history import History, joined
 from pipeline.transfer.rates import depth_factors
 
 
@@ -49,7 +49,7 @@ class Cached(NamedTuple):
 
 
 class Learn(Protocol):
-    """Compiles and fits: `pipeline.train` hands it over."""
+    """Compiles and fits: `pipeline.training.train` hands it over."""
 
     def __call__(
         self,

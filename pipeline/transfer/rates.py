@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from pipeline.optimizers import unscaled
+from pipeline.training.optimizers import unscaled
 
 
 def depth_factors(unfrozen: list[keras.Layer], factor: float) -> dict[Any, float]:

@@ -11,7 +11,7 @@ from pipeline.cli import main
 from pipeline.compute.display import duration, size
 from pipeline.compute.estimate import estimate
 from pipeline.compute.timing import StepTime, time_training, time_validation
-from pipeline.train import Assembled, assemble
+from pipeline.training.assemble import Assembled, assemble
 from tests.small_runs import Stages, model, train_section
 
 

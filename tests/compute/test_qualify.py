@@ -14,7 +14,7 @@ from pipeline.cli import main
 from pipeline.compute.qualify import Qualification, Trial, qualify
 from pipeline.compute.timing import StepTime
 from pipeline.tracking import open_store
-from pipeline.train import Assembled
+from pipeline.training.assemble import Assembled
 from tests.compute.test_estimate import assembled
 from tests.small_runs import Stages
 

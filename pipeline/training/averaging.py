@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches import Batches
-from pipeline.optimizers import unscaled
+from pipeline.training.optimizers import unscaled
 
 
 class ValidateMovingAverage(keras.callbacks.Callback):  # type: ignore[misc]

@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import pytest
 
-from pipeline.callbacks import EpochLog, LossScale
 from pipeline.journal import Journal
+from pipeline.training.callbacks import EpochLog, LossScale
 from tests.compute.test_estimate import assembled
 from tests.small_runs import Stages, model, train_section, train_small
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import UserError
 from pipeline.recipe.train import ScheduleConfig
-from pipeline.schedules import OneCycleDecay, Rate, Warmup, learning_rate, sampled
+from pipeline.training.schedules import OneCycleDecay, Rate, Warmup, learning_rate, sampled
 
 
 def rate_of(epochs: int = 10, **schedule: Any) -> Rate:

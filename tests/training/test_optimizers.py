@@ -9,9 +9,9 @@ import pytest
 
 from models.keras_api import keras_api
 from pipeline.errors import UserError
-from pipeline.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
+from pipeline.training.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
 from tests.small_runs import Stages, model, train_section, train_small
 
 TRAINABLE = sorted(set(keras_api()["optimizers"]) - {"LossScaleOptimizer", "MultiOptimizer"})

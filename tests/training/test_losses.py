@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.batches import read_prepared
 from pipeline.errors import UserError
-from pipeline.losses import class_weights, loss, metrics
 from pipeline.recipe.objective import KERAS_METRICS, LOSSES
 from pipeline.recipe.train import direction, resolve
 from pipeline.serving.compose import load_model
 from pipeline.serving.outputs import predictor
+from pipeline.training.losses import class_weights, loss, metrics
 from tests.small_runs import Stages, model, train_section, train_small
 
 CLASSES, PROBABILITIES = np.array([2, 0]), np.array([[0.2, 0.3, 0.5], [0.7, 0.2, 0.1]], np.float32)

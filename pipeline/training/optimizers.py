@@ -7,7 +7,7 @@ import keras
 
 from pipeline.errors import UserError
 from pipeline.recipe.train import Ema, OptimizerConfig, TrainConfig
-from pipeline.schedules import Rate
+from pipeline.training.schedules import Rate
 
 OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     name.lower(): member

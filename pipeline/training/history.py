@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.callbacks import Epoch
+from pipeline.training.callbacks import Epoch
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.batches import Batches, read_prepared
 from pipeline.journal import read_journal
-from pipeline.optimizers import optimizer, update_arguments
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
 from pipeline.serving.outputs import predictor
+from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
+from pipeline.training.optimizers import optimizer, update_arguments
 from tests.small_runs import Stages, model, train_section, train_small
 
 PLAIN = model(type="mlp", units=[16])

@@ -13,7 +13,7 @@ from pipeline.recipe.checks import check
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.rehearsal import estimate_recipe
-from pipeline.strategy import scope
+from pipeline.training.strategy import scope
 from tests.small_runs import Stages
 
 TOLERANCE = 1e-5

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from pipeline.callbacks import ProgressBar
+from pipeline.training.callbacks import ProgressBar
 
 
 def test_the_bar_counts_examples_and_shows_loss_and_metrics_of_both_splits():

@@ -12,15 +12,15 @@ from pydantic import TypeAdapter
 
 from models.keras_api import arguments
 from pipeline.batches import read_prepared
-from pipeline.callbacks import NonFiniteLossError
 from pipeline.errors import UserError
 from pipeline.journal import read_journal
-from pipeline.optimizers import OPTIMIZERS, optimizer
-from pipeline.precision import dtype_policy
 from pipeline.recipe.augment import AugmentSection
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
 from pipeline.serving.outputs import predictor
+from pipeline.training.callbacks import NonFiniteLossError
+from pipeline.training.optimizers import OPTIMIZERS, optimizer
+from pipeline.training.precision import dtype_policy
 from tests.small_runs import Stages, model, train_section, train_small
 
 MLP = model(type="mlp", units=[16], dropout=0.2, batch_norm=True)

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.optimizers import optimizer
 from pipeline.recipe.train import OptimizerConfig
-from pipeline.sam import SharpnessAware
 from pipeline.serving.compose import load_model
+from pipeline.training.optimizers import optimizer
+from pipeline.training.sam import SharpnessAware
 from tests.small_runs import Stages, model, train_section, train_small
 
 MLP = model(type="mlp", units=[16], dropout=0.2, batch_norm=True)

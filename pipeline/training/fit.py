@@ -1,0 +1,118 @@
+"""Fits a compiled network with Keras's own `fit` over batches that are a function of the global step."""
+
+import keras
+
+from pipeline.batches import Batches
+from pipeline.journal import Journal
+from pipeline.progress import progress
+from pipeline.recipe.train import (
+    EarlyStoppingConfig,
+    ReduceOnPlateauConfig,
+    Swa,
+    TrainConfig,
+    direction,
+    first_averaged_epoch,
+)
+from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
+from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
+from pipeline.training.history import History
+
+
+def fit(
+    network: keras.Model,
+    section: TrainConfig,
+    training: Batches,
+    validation: Batches,
+    *,
+    weights: dict[int, float] | None = None,
+    first_epoch: int = 0,
+    journal: Journal,
+) -> History:
+    """Runs Keras's `fit` over a data path that is a function of the global step; leaves the best weights in `network`.
+
+    Args:
+        network: Compiled.
+        section: Resolved for the task.
+        training: Batches of the training split, counted over all epochs.
+        validation: Batches of the validation split, gone through once an epoch.
+        weights: Of the examples of each class in the training loss; None: all weigh 1.
+        first_epoch: Number of the first epoch, where others came before.
+        journal: Gets the values of each epoch.
+
+    Raises:
+        NonFiniteLossError: If the loss becomes NaN or infinite.
+    """
+    log = EpochLog(journal, training.num_examples)
+    stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
+    plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
+    first_step, num_steps = first_epoch * training.steps_per_epoch, section.epochs * training.steps_per_epoch
+    with progress("train", section.epochs * training.num_examples) as advance:
+        network.fit(
+            training.dataset(first_step, num_steps),
+            initial_epoch=first_epoch,
+            epochs=first_epoch + section.epochs,
+            steps_per_epoch=training.steps_per_epoch,
+            validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
+            class_weight=weights,
+            callbacks=callbacks(
+                log, stopping, plateau, _averaging(section, first_epoch), ProgressBar(advance, training)
+            ),
+            shuffle=False,
+            verbose=0,
+        )
+    best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
+    averaged: Epoch = {}
+    if isinstance(section.averaging, Swa):
+        reestimate_batch_norm(network, training, first_step=first_step + num_steps)
+        averaged = _validate(network, validation)
+    return History(log.epochs, best_epoch, log.examples_per_sec(), averaged)
+
+
+def callbacks(
+    log: EpochLog,
+    stopping: keras.callbacks.EarlyStopping | None,
+    plateau: keras.callbacks.ReduceLROnPlateau | None,
+    averaging: keras.callbacks.Callback | None,
+    bar: ProgressBar,
+) -> list[keras.callbacks.Callback]:
+    """Lists what watches a training, in the order in which it is called.
+
+    Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
+    next step.
+    """
+    return [callback for callback in (FiniteLoss(), plateau, averaging, LossScale(), log, bar, stopping) if callback]
+
+
+def _averaging(section: TrainConfig, first_epoch: int) -> keras.callbacks.Callback | None:
+    if isinstance(section.averaging, Swa):
+        return StochasticWeightAverage(first_epoch + first_averaged_epoch(section.averaging, section.epochs))
+    return ValidateMovingAverage() if section.averaging else None
+
+
+def _validate(network: keras.Model, validation: Batches) -> Epoch:
+    """Values of validation by the names that `fit` gives them."""
+    dataset = validation.dataset(num_steps=validation.steps_per_epoch)
+    values = network.evaluate(dataset, verbose=0, return_dict=True)
+    return {f"val_{name}": float(value) for name, value in values.items()}
+
+
+def _early_stopping(section: EarlyStoppingConfig) -> keras.callbacks.EarlyStopping:
+    return keras.callbacks.EarlyStopping(
+        monitor=section.monitor,
+        mode=direction(section.monitor),
+        patience=section.patience,
+        min_delta=section.min_delta,
+        restore_best_weights=True,
+    )
+
+
+def _plateau(section: ReduceOnPlateauConfig) -> keras.callbacks.ReduceLROnPlateau:
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor=section.monitor,
+        mode=direction(section.monitor),
+        factor=section.factor,
+        patience=section.patience,
+        min_delta=section.min_delta,
+        cooldown=section.cooldown,
+        min_lr=section.min_learning_rate,
+    )

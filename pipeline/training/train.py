@@ -1,0 +1,211 @@
+"""The train stage: fits the network of a recipe on prepared examples and writes the weights of its best epoch."""
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from models.config import ModelConfig, TransferConfig
+from models.transfer import pretrained_layers
+from pipeline.batches import Batches, read_prepared
+from pipeline.figures import learning_curves, learning_rates
+from pipeline.journal import Journal, StageResult
+from pipeline.recipe.augment import AugmentSection
+from pipeline.recipe.phases import phase_sections
+from pipeline.recipe.train import (
+    TrainConfig,
+)
+from pipeline.recipe.warnings import warnings
+from pipeline.training.assemble import Assembled, assemble, build_rate, compile_learner
+from pipeline.training.fit import fit
+from pipeline.training.history import History
+from pipeline.training.schedules import sampled
+from pipeline.transfer.features import compute_features
+from pipeline.transfer.phases import Cached, Data, fit_phases, plan_phases
+from pipeline.transfer.record import record_transfer
+
+
+def train(
+    section: TrainConfig,
+    *,
+    model: ModelConfig,
+    augment: AugmentSection,
+    batch_size: int,
+    memory: Literal["auto", "memory", "disk"],
+    sampling: Literal["natural", "balanced"] = "natural",
+    seed: int,
+    prepared: Path,
+    pretrained: Path | None = None,
+    out: Path,
+    journal: Journal,
+) -> StageResult:
+    """Builds a network, fits it on the training split and writes the weights of its best epoch.
+
+    Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
+    `artifacts/` (the schedule, learning curves, summary of the network; `transfer.json` of transfer learning).
+
+    Args:
+        section: How to train.
+        model: The network.
+        augment: Random changes of training examples.
+        batch_size: Examples in a batch; the last one of an epoch may be smaller.
+        memory: Where examples are read from: auto, memory or disk.
+        sampling: Whether an epoch holds every example once, or every class equally often.
+        seed: Where initial weights, dropout, augmentation and the order of examples come from.
+        prepared: Folder that preprocess wrote.
+        pretrained: File that `model.type: transfer` starts from, as `pipeline.transfer.source` found it.
+        out: Folder to write into.
+        journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
+
+    Raises:
+        UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
+        NonFiniteLossError: If the loss becomes NaN or infinite.
+    """
+    assembled = assemble(
+        section,
+        model=model,
+        augment=augment,
+        batch_size=batch_size,
+        memory=memory,
+        sampling=sampling,
+        seed=seed,
+        prepared=prepared,
+        pretrained=pretrained,
+    )
+    section, network, training = assembled.section, assembled.network, assembled.training
+    journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
+    for warning in warnings(model, batch_size=batch_size):
+        journal.say(f"warning: {warning}")
+    _log_schedule(section, training.steps_per_epoch, out / "artifacts", journal)
+    if isinstance(model, TransferConfig):
+        cache = (
+            None
+            if augment
+            else functools.partial(
+                _features, prepared, out, memory, batch_size=batch_size, sampling=sampling, seed=seed
+            )
+        )
+        history = _fit_transfer(assembled, model.source, cache, out, journal)
+    else:
+        history = fit(
+            assembled.learner, section, training, assembled.validation, weights=assembled.class_weights, journal=journal
+        )
+    return _write(network, history, out, journal)
+
+
+def fingerprint(network: keras.Model) -> str:
+    """Hashes a network that is not compiled: its architecture and the bytes of its weights."""
+    digest = hashlib.blake2b(network.to_json().encode(), digest_size=16)
+    for weight in network.get_weights():
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+def _fit_transfer(
+    assembled: Assembled, source: str, cache: Callable[[keras.Model], Cached] | None, out: Path, journal: Journal
+) -> History:
+    """Fits the head, then what the recipe unfreezes."""
+    network = assembled.network
+
+    def learn(
+        network: keras.Model,
+        section: TrainConfig,
+        data: Data,
+        *,
+        first_epoch: int = 0,
+        factors: Mapping[Any, float] | None = None,
+    ) -> History:
+        rate = build_rate(section, data.training.steps_per_epoch)
+        learner = compile_learner(
+            network,
+            section,
+            assembled.task,
+            rate=rate,
+            policy=assembled.policy,
+            training=data.training,
+            factors=factors,
+        )
+        weights = assembled.class_weights
+        return fit(learner, section, *data, weights=weights, first_epoch=first_epoch, journal=journal)
+
+    phases = plan_phases(assembled.section, [layer.name for layer in pretrained_layers(network)])
+    record_transfer(network, phases, assembled.left_out, source, out / "artifacts" / "transfer.json", journal)
+    data = Data(assembled.training, assembled.validation)
+    return fit_phases(network, phases, data, learn=learn, cache=cache, journal=journal)
+
+
+def _features(
+    prepared: Path,
+    out: Path,
+    memory: Literal["auto", "memory", "disk"],
+    extractor: keras.Model,
+    *,
+    sampling: Literal["natural", "balanced"],
+    **arguments: Any,
+) -> Cached:
+    """Batches of the features of the frozen part, in the order that the images would have."""
+    batches, speeds = [], []
+    for split, order in (("train", {"sampling": sampling}), ("validation", {"shuffle": False})):
+        arrays, label = read_prepared(prepared / split, memory)
+        features = compute_features(extractor, arrays, out / "features" / f"{split}.npy", memory)
+        batches.append(Batches(features.arrays, label, **order, **arguments))
+        speeds.append(features.examples_per_sec)
+    # The files are open: the space is free once they are no longer read.
+    shutil.rmtree(out / "features", ignore_errors=True)
+    place = "on disk" if isinstance(features.arrays["features"], np.memmap) else "in memory"
+    return Cached(Data(*batches), speeds[0], place)
+
+
+def _log_schedule(section: TrainConfig, steps_per_epoch: int, artifacts: Path, journal: Journal) -> None:
+    """Draws the schedule before training starts: a rate that is not what was meant is seen at once."""
+    artifacts.mkdir()
+    epochs, rates, first = [], [], 0
+    for phase in phase_sections(section):
+        at, drawn = sampled(build_rate(phase, steps_per_epoch), phase.epochs * steps_per_epoch)
+        epochs.append(first + at / steps_per_epoch)
+        rates.append(drawn)
+        first += phase.epochs
+    learning_rates(np.concatenate(epochs), np.concatenate(rates), artifacts / "schedule.png")
+    journal.log_artifact(artifacts / "schedule.png")
+
+
+def _write(network: keras.Model, history: History, out: Path, journal: Journal) -> StageResult:
+    artifacts = out / "artifacts"
+    kept = _without_optimizer(network)
+    kept.save(out / "network.keras")
+    tree: dict[str, Any] = {"epochs": history.epochs, "best_epoch": history.best_epoch}
+    if history.averaged:
+        tree["averaged"] = history.averaged
+    (out / "history.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+    lines: list[str] = []
+    network.summary(line_length=100, expand_nested=True, print_fn=lines.append)
+    (artifacts / "model_summary.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    learning_curves(history.epochs, history.best_epoch, artifacts / "curves.png")
+    for name in ("curves.png", "model_summary.txt"):
+        journal.log_artifact(artifacts / name)
+
+    num_parameters = network.count_params()
+    journal.log_metrics(
+        {f"best/{name}": value for name, value in history.best.items() if name != "learning_rate"}
+        | {"num_parameters": num_parameters, "examples_per_sec": history.examples_per_sec}
+    )
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items() if name.startswith("val_"))
+    kept_weights = "the mean of the last epochs" if history.averaged else f"epoch {history.best_epoch}"
+    summary = (
+        f"{num_parameters:,} parameters, {len(history.epochs)} epochs, "
+        f"{history.examples_per_sec:,.0f} examples/s; kept {kept_weights}: {shown}"
+    )
+    return StageResult(fingerprint(kept), summary)
+
+
+def _without_optimizer(network: keras.Model) -> keras.Model:
+    """A copy that carries no compile state: half the bytes, and nothing to deserialise where it is served."""
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    return copy
