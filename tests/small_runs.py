@@ -23,7 +23,7 @@ from pipeline.recipe.register import RegisterConfig
 from pipeline.recipe.train import TrainConfig
 from pipeline.register import ModelRegistry, register
 from pipeline.registry import Registry
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 from pipeline.tracking import Store, open_store
 from pipeline.training.train import train
 

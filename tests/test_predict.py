@@ -23,7 +23,8 @@ from pipeline.errors import UserError
 from pipeline.manifest import ID, LABEL
 from pipeline.predict import _of_kind, predict, read_examples
 from pipeline.registry import find_model
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.description import Column
+from pipeline.serving.signature import Signature
 from tests.small_runs import Registered, Stages
 
 STARTUP_SECS = 200

@@ -15,7 +15,7 @@ from pipeline.collect.labels import Labels
 from pipeline.collect.splits import SPLITS
 from pipeline.examples import Examples
 from pipeline.manifest import SPLIT
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 MIN_IDENTIFIERS = 20
 """A column of fewer values is not taken for an identifier."""

@@ -10,22 +10,10 @@ from pathlib import Path
 from pipeline.collect.sentences import package_files, package_folder
 from pipeline.collect.tfds_folder import find_prepared
 from pipeline.errors import UserError
-from pipeline.recipe.data import (
-    BreastCancerConfig,
-    CsvConfig,
-    DataConfig,
-    DigitsConfig,
-    DocstringsConfig,
-    FolderConfig,
-    IdxConfig,
-    NpzConfig,
-    ParquetConfig,
-    TextFileConfig,
-    TfdsConfig,
-)
+from pipeline.recipe import data
 
 
-def source_fingerprint(section: DataConfig, stat_cache: Path | None = None) -> str:
+def source_fingerprint(section: data.DataConfig, stat_cache: Path | None = None) -> str:
     """Hashes the bytes that examples would be read from, and nothing else: names of files count, times do not.
 
     Args:
@@ -41,20 +29,20 @@ def source_fingerprint(section: DataConfig, stat_cache: Path | None = None) -> s
     """
     hashes = _FileHashes(stat_cache)
     match section:
-        case DigitsConfig() | BreastCancerConfig():
+        case data.DigitsConfig() | data.BreastCancerConfig():
             content = [f"{section.type} scikit-learn {version('scikit-learn')}"]
-        case DocstringsConfig():
+        case data.DocstringsConfig():
             content = [
                 line
                 for package in section.packages
                 for line in hashes.of_files(package_folder(package), package_files(package_folder(package)))
             ]
-        case TfdsConfig():
+        case data.TfdsConfig():
             content = _tfds_content(section, hashes)
-        case FolderConfig() | IdxConfig():
+        case data.FolderConfig() | data.IdxConfig():
             folder = existing(section.path, "folder")
             content = hashes.of_files(folder, (file for file in sorted(folder.rglob("*")) if file.is_file()))
-        case CsvConfig() | ParquetConfig() | TextFileConfig() | NpzConfig():
+        case data.CsvConfig() | data.ParquetConfig() | data.TextFileConfig() | data.NpzConfig():
             content = [hashes.of_file(existing(section.path, "file"))]
     hashes.save()
     return hashlib.blake2b("\n".join(content).encode(), digest_size=16).hexdigest()
@@ -84,7 +72,7 @@ def existing(path: str, kind: str) -> Path:
     )
 
 
-def _tfds_content(section: TfdsConfig, hashes: "_FileHashes") -> list[str]:
+def _tfds_content(section: data.TfdsConfig, hashes: "_FileHashes") -> list[str]:
     try:
         folder = find_prepared(section.name, Path(section.data_dir).expanduser())
     except UserError:

@@ -14,7 +14,7 @@ from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATC
 from pipeline.errors import UserError
 from pipeline.manifest import LABEL
 from pipeline.recipe.data import NpzConfig
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 
 class _Array(NamedTuple):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.spec import Kind
 from pipeline.errors import UserError
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 ORIGIN, KEY = "__origin__", "__key__"
 """Columns that only collect sees: where an example came from ("cat/1.png", "wine.csv:12"); and what it is split by: its

@@ -3,22 +3,10 @@
 from pathlib import Path
 
 from pipeline.collect.source import Rejects, Source
-from pipeline.recipe.data import (
-    BreastCancerConfig,
-    CsvConfig,
-    DataConfig,
-    DigitsConfig,
-    DocstringsConfig,
-    FolderConfig,
-    IdxConfig,
-    NpzConfig,
-    ParquetConfig,
-    TextFileConfig,
-    TfdsConfig,
-)
+from pipeline.recipe import data
 
 
-def open_source(section: DataConfig, work: Path, rejects: Rejects) -> Source:
+def open_source(section: data.DataConfig, work: Path, rejects: Rejects) -> Source:
     """Opens the recipe's source of data; each module is imported when it is needed, TensorFlow for TFDS data alone.
 
     Args:
@@ -30,43 +18,43 @@ def open_source(section: DataConfig, work: Path, rejects: Rejects) -> Source:
         UserError: If the data cannot be what the recipe says.
     """
     match section:
-        case DigitsConfig():
+        case data.DigitsConfig():
             from pipeline.collect.digits import read_digits
 
             return read_digits(work)
-        case BreastCancerConfig():
+        case data.BreastCancerConfig():
             from pipeline.collect.breast_cancer import read_breast_cancer
 
             return read_breast_cancer(work)
-        case DocstringsConfig():
+        case data.DocstringsConfig():
             from pipeline.collect.docstrings import read_docstrings
 
             return read_docstrings(section, work)
-        case TfdsConfig():
+        case data.TfdsConfig():
             from pipeline.collect.tfds import read_tfds
 
             return read_tfds(section)
-        case FolderConfig():
+        case data.FolderConfig():
             from pipeline.collect.folder import read_folder
 
             return read_folder(section, rejects)
-        case CsvConfig():
+        case data.CsvConfig():
             from pipeline.collect.table import read_csv
 
             return read_csv(section, rejects)
-        case ParquetConfig():
+        case data.ParquetConfig():
             from pipeline.collect.table import read_parquet
 
             return read_parquet(section)
-        case TextFileConfig():
+        case data.TextFileConfig():
             from pipeline.collect.text import read_text
 
             return read_text(section, rejects)
-        case IdxConfig():
+        case data.IdxConfig():
             from pipeline.collect.idx import read_idx
 
             return read_idx(section)
-        case NpzConfig():
+        case data.NpzConfig():
             from pipeline.collect.npz import read_npz
 
             return read_npz(section)

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.manifest import ID, LABEL, SPLIT
 from pipeline.recipe.data import CsvConfig, ParquetConfig, TableSection
 from pipeline.recipe.errors import nearest
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 Rows = Callable[[], Iterable[pa.RecordBatch]]
 """Reads the file from its start: its columns as they are there, and `ORIGIN`."""

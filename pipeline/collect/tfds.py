@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.manifest import LABEL
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.data import TfdsConfig
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 with quiet_imports():
     import tensorflow as tf

@@ -46,16 +46,7 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     manifest = Manifest.load(examples / "manifest.json")
     section = resolve(section, manifest.kind)
     splits = {name: Split(examples / "examples.arrow", name, BATCH_SIZES[manifest.kind]) for name in SPLITS}
-    signature = Signature(
-        manifest.kind,
-        manifest.task,
-        manifest.label,
-        manifest.classes,
-        manifest.columns,
-        missing=manifest.missing,
-        separator=manifest.separator,
-        text=manifest.text,
-    )
+    signature = Signature(**manifest.description())
 
     fitted = KINDS[manifest.kind].fit(section, signature, splits["train"])
     for note in fitted.notes:

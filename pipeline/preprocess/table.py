@@ -10,8 +10,9 @@ from pipeline.preprocess.fitted import Fitted
 from pipeline.preprocess.split import Split
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving import raw
+from pipeline.serving.description import Column
 from pipeline.serving.layers import CategoryIndex, ImputeNumbers
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.signature import Signature
 
 
 def fit(section: PreprocessConfig, signature: Signature, train: Split) -> Fitted:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.description import Column
+from pipeline.serving.signature import Signature
 
 Frame: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]]
 Array = np.ndarray[Any, np.dtype[Any]]

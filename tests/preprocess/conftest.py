@@ -12,7 +12,7 @@ from pipeline.journal import Journal, StageResult
 from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 
 Collect = Callable[..., Path]
 Prepare = Callable[..., tuple[Path, StageResult]]

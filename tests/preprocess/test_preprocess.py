@@ -10,7 +10,7 @@ from pipeline.preprocess import preprocess
 from pipeline.preprocess.split import Split
 from pipeline.preprocess.store import labels
 from pipeline.recipe.preprocess import PreprocessConfig
-from pipeline.serving.signature import Column
+from pipeline.serving.description import Column
 from tests.encoded import encoded
 from tests.preprocess.conftest import Collect
 

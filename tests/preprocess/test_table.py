@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.journal import read_journal
 from pipeline.serving.compose import load_model
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.description import Column
+from pipeline.serving.signature import Signature
 from tests.preprocess.conftest import Prepare
 
 AGE, SEX, CITY = Column("age", "number"), Column("smoker", "boolean"), Column("city", "category")

@@ -18,8 +18,9 @@ from pipeline.manifest import ID, LABEL, SPLIT, Manifest
 from pipeline.preprocess import preprocess
 from pipeline.recipe.preprocess import PreprocessConfig
 from pipeline.serving.compose import compose, load_model
+from pipeline.serving.description import Column
 from pipeline.serving.raw import raw_tensors
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.signature import Signature
 from tests.encoded import encoded
 
 KINDS = ("image", "table", "text")
@@ -62,7 +63,8 @@ def export(kind: str, folder: Path) -> Path:
             writer.write(batch)
     counts = {"train": splits.count("train"), "validation": splits.count("validation"), "test": 0}
     columns = COLUMNS if kind == "table" else ()
-    Manifest(kind, "multiclass", ("y",), ("p", "q"), columns, counts, "", "").save(folder / "manifest.json")
+    facts = {"kind": kind, "task": "multiclass", "label": ("y",), "classes": ("p", "q"), "columns": columns}
+    Manifest(counts=counts, fingerprint="", source="a test", **facts).save(folder / "manifest.json")
     preprocess(PreprocessConfig(), examples=folder, out=folder, journal=Journal(folder / "journal.jsonl"))
 
     signature = Signature.load(folder / "signature.json")

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from pipeline.serving.description import Column
 from pipeline.serving.raw import RawInputError, raw_tensors
-from pipeline.serving.signature import Column, Signature
+from pipeline.serving.signature import Signature
 
 AGE, SMOKER, SINCE, CITY = (
     Column("age", "number"),
@@ -21,7 +22,7 @@ AGE, SMOKER, SINCE, CITY = (
 
 
 def signature(*columns: Column, kind: str = "table") -> Signature:
-    return Signature(kind, "binary", ("label",), ("no", "yes"), columns)  # type: ignore[arg-type]
+    return Signature(kind=kind, task="binary", label=("label",), classes=("no", "yes"), columns=columns)  # type: ignore[arg-type]
 
 
 def numbers(kind: str, *values: Any) -> list[float]:
