@@ -1,4 +1,4 @@
-"""What watches a training while Keras's `fit` runs it."""
+"""What watches a training while the step loop runs it."""
 # ruff: noqa: ARG002  (Keras hands all arguments to each method, by name)
 
 import math
@@ -119,11 +119,16 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._advance = advance
         self._training = training
         self._shown: dict[str, float] = {}
+        self._seen = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Begins to count anew."""
+        self._seen = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Counts the examples of the batch."""
-        first = batch * self._training.batch_size
-        count = min(self._training.batch_size, self._training.num_examples - first)
+        """Counts the examples up to the batch; where several steps are one call, those of all of them."""
+        seen = min((batch + 1) * self._training.batch_size, self._training.num_examples)
+        count, self._seen = seen - self._seen, seen
         self._advance(count, **{name: float(value) for name, value in (logs or {}).items()}, **self._shown)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Fits a compiled network with Keras's own `fit` over batches that are a function of the global step."""
+"""Fits a compiled network: the step loop with what watches it, and what is kept in the end."""
 
 import keras
 
@@ -16,6 +16,7 @@ from pipeline.recipe.train import (
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
 from pipeline.training.history import History
+from pipeline.training.loop import Loop
 
 
 def fit(
@@ -28,7 +29,7 @@ def fit(
     first_epoch: int = 0,
     journal: Journal,
 ) -> History:
-    """Runs Keras's `fit` over a data path that is a function of the global step; leaves the best weights in `network`.
+    """Trains over a data path that is a function of the global step; leaves the best weights in `network`.
 
     Args:
         network: Compiled.
@@ -45,25 +46,15 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    first_step, num_steps = first_epoch * training.steps_per_epoch, section.epochs * training.steps_per_epoch
+    epochs = range(first_epoch, first_epoch + section.epochs)
+    loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", section.epochs * training.num_examples) as advance:
-        network.fit(
-            training.dataset(first_step, num_steps),
-            initial_epoch=first_epoch,
-            epochs=first_epoch + section.epochs,
-            steps_per_epoch=training.steps_per_epoch,
-            validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
-            class_weight=weights,
-            callbacks=callbacks(
-                log, stopping, plateau, _averaging(section, first_epoch), ProgressBar(advance, training)
-            ),
-            shuffle=False,
-            verbose=0,
-        )
+        bar = ProgressBar(advance, training)
+        loop.run(callbacks(log, stopping, plateau, _averaging(section, first_epoch), bar))
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
     if isinstance(section.averaging, Swa):
-        reestimate_batch_norm(network, training, first_step=first_step + num_steps)
+        reestimate_batch_norm(network, training, first_step=epochs.stop * training.steps_per_epoch)
         averaged = _validate(network, validation)
     return History(log.epochs, best_epoch, log.examples_per_sec(), averaged)
 

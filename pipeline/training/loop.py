@@ -1,0 +1,156 @@
+"""The step loop: Keras's compiled steps over batches that are a function of the step, from any point of a training."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pipeline.batches import Batches
+
+
+class Position(NamedTuple):
+    """How far a training is; positions compare as they follow each other."""
+
+    epoch: int
+    """From 0, counted over all phases."""
+    step: int
+    """How many steps of that epoch are done; after its last step, validation comes."""
+
+
+class Loop:
+    """What Keras's `fit` does with a compiled network, to the bit, but from any epoch and step.
+
+    Validation leaves nothing behind, so that a training is at a position whenever a step or an epoch has ended.
+
+    Args:
+        learner: Compiled; built here, with its optimiser and metrics, so that all variables are there.
+        training: Batches of the training split, counted over all epochs.
+        validation: Batches of the validation split, gone through once an epoch.
+        epochs: The epochs to train, without gaps.
+        class_weights: Of the examples of each class in the training loss; None: all weigh 1.
+    """
+
+    def __init__(
+        self,
+        learner: keras.Model,
+        training: Batches,
+        validation: Batches,
+        *,
+        epochs: range,
+        class_weights: dict[int, float] | None = None,
+    ):
+        self.learner = learner
+        self.epochs = epochs
+        self._training = training
+        self._validation = validation.dataset(num_steps=validation.steps_per_epoch)
+        self._weighted = _weighting(class_weights) if class_weights else None
+        self._build()
+
+    def run(
+        self,
+        callbacks: Sequence[keras.callbacks.Callback],
+        *,
+        start: Position | None = None,
+        restore: Callable[[], None] = lambda: None,
+        passed: Callable[[Position], None] = lambda _: None,
+    ) -> None:
+        """Trains; leaves the weights that the callbacks keep in the network.
+
+        Args:
+            callbacks: Called as `fit` calls them, in this order.
+            start: Where to begin; by default with the first epoch.
+            restore: Puts the state of `start` back. It is called after `on_train_begin`, and within an epoch after
+                `on_epoch_begin`, in which callbacks reset themselves.
+            passed: Called at each position from which the training could begin again.
+        """
+        learner, position = self.learner, start or Position(self.epochs.start, 0)
+        learner.make_train_function()
+        learner.stop_training = False
+        watching = self._list(callbacks)
+        watching.on_train_begin()
+        if position.step:
+            watching.on_epoch_begin(position.epoch)
+        restore()
+        logs: dict[str, Any] = {}
+        batches = self._batches(position)
+        while position.epoch < self.epochs.stop and (position.step or not learner.stop_training):
+            if not position.step:
+                learner.reset_metrics()
+                watching.on_epoch_begin(position.epoch)
+            self._train(position, next(batches), watching, passed)
+            logs = learner.get_metrics_result()
+            measured = learner.evaluate(self._validation, callbacks=watching, verbose=0, return_dict=True)
+            logs |= {f"val_{name}": value for name, value in measured.items()}
+            watching.on_epoch_end(position.epoch, logs)
+            position = Position(position.epoch + 1, 0)
+            passed(position)
+        learner.optimizer.finalize_variable_values(learner.trainable_variables)
+        watching.on_train_end(logs)
+
+    def _build(self) -> None:
+        """Builds what Keras would build at the first step; under a strategy, its variables belong to that."""
+        batch = self._prepare(self._training.dataset(num_steps=1)).element_spec
+        with self.learner.distribute_strategy.scope():
+            # What Keras's own trainers call; there is no public name for it.
+            self.learner._symbolic_build(data_batch=batch)
+
+    def _train(
+        self,
+        position: Position,
+        batches: Iterator[Any],
+        watching: keras.callbacks.CallbackList,
+        passed: Callable[[Position], None],
+    ) -> None:
+        """Takes the steps that are left of an epoch; several in one call where the learner is compiled so."""
+        num_steps = self._training.steps_per_epoch
+        first = position.step
+        while first < num_steps:
+            after = min(first + self.learner.steps_per_execution, num_steps)
+            watching.on_train_batch_begin(first)
+            logs = self.learner.train_function(batches)
+            watching.on_train_batch_end(after - 1, logs)
+            passed(Position(position.epoch, after))
+            if self.learner.stop_training:
+                return
+            first = after
+
+    def _batches(self, start: Position) -> Iterator[Iterator[Any]]:
+        """Gives each epoch its batches from a position on: all of one iterator, which reads ahead during validation.
+
+        Where an epoch is no multiple of the steps of a call, its batches end with it, or the call would take more.
+        """
+        num_steps = self._training.steps_per_epoch
+        first, stop = start.epoch * num_steps + start.step, self.epochs.stop * num_steps
+        distribute = self.learner.distribute_strategy.experimental_distribute_dataset
+        if num_steps % self.learner.steps_per_execution == 0:
+            batches = iter(distribute(self._prepare(self._training.dataset(first, stop - first))))
+            while True:
+                yield batches
+        while True:
+            end = (first // num_steps + 1) * num_steps
+            yield iter(distribute(self._prepare(self._training.dataset(first, end - first))))
+            first = end
+
+    def _prepare(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        return dataset.map(self._weighted) if self._weighted else dataset
+
+    def _list(self, callbacks: Sequence[keras.callbacks.Callback]) -> keras.callbacks.CallbackList:
+        return keras.callbacks.CallbackList(
+            list(callbacks),
+            model=self.learner,
+            epochs=self.epochs.stop,
+            steps=self._training.steps_per_epoch,
+            verbose=0,
+        )
+
+
+def _weighting(class_weights: dict[int, float]) -> Callable[..., tuple[Any, tf.Tensor, tf.Tensor]]:
+    """Returns what adds the weight of its class to each example; mixed labels count as the class that dominates."""
+    weights = tf.constant([class_weights.get(i, 1.0) for i in range(max(class_weights) + 1)])
+
+    def weighted(inputs: Any, labels: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        classes = tf.argmax(labels, axis=-1) if labels.shape.rank > 1 else tf.cast(tf.round(labels), tf.int64)
+        return inputs, labels, tf.gather(weights, classes)
+
+    return weighted
