@@ -200,6 +200,13 @@ _REGULARISATION = (
         _IMAGES,
     ),
     Technique(
+        "Weight decay on biases too",
+        {"train.weight_decay_on": "all"},
+        "Goyal et al. 2017",
+        _SMALL,
+        {"train.optimizer": {"type": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05}},
+    ),
+    Technique(
         "Label smoothing", {"train.label_smoothing": 0.1}, "Szegedy et al. 2016", ("digits", "fashion", "docstrings")
     ),
     Technique(
@@ -284,6 +291,13 @@ _OPTIMISATION = (
         _IMAGES,
     ),
     Technique("SWA", {"train.averaging": {"type": "swa"}}, "Izmailov et al. 2018", _IMAGES),
+    Technique(
+        "SWA at a rate of its own, after a falling one",
+        {"train.averaging": {"type": "swa", "learning_rate": 1e-3}},
+        "Izmailov et al. 2018",
+        _SMALL,
+        {"train.averaging": {"type": "swa"}, "train.schedule": {"type": "cosine"}},
+    ),
     Technique("SAM", {"train.sam": {"rho": 0.05}}, "Foret et al. 2021", _IMAGES),
 )
 
@@ -302,6 +316,13 @@ _SCHEDULES = (
         _IMAGES,
     ),
     Technique("One cycle", {"train.schedule": {"type": "one_cycle"}}, "Smith and Topin 2018", _IMAGES),
+    Technique(
+        "Momentum that moves in one cycle",
+        {"train.schedule": {"type": "one_cycle", "momentum": [0.85, 0.95]}},
+        "Smith and Topin 2018",
+        _SMALL,
+        {"train.schedule": {"type": "one_cycle"}},
+    ),
     Technique("Exponential decay", {"train.schedule": {"type": "exponential", "decay": 0.9}}, "Keras", _SMALL),
     Technique("Linear decay", {"train.schedule": {"type": "polynomial"}}, "Li et al. 2020", _SMALL),
     Technique("Steps", {"train.schedule": {"type": "step", "every_epochs": 10}}, "He et al. 2016", _SMALL),

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from models.section import Section
 
+Momentum = Annotated[float, Field(gt=0, lt=1)]
+
 
 class Schedule(Section):
     """What every schedule but one-cycle has."""
@@ -87,7 +89,7 @@ class Step(Schedule):
 class OneCycle(Section):
     """Up to the peak and down to almost nothing, both along half a cosine: Smith and Topin 2018, "Super-Convergence".
 
-    It warms up by itself; the momentum stays as it is.
+    It warms up by itself. `momentum` moves the other way.
     """
 
     type: Literal["one_cycle"]
@@ -98,14 +100,25 @@ class OneCycle(Section):
     """Rate at the start, as a share of the peak."""
     final_fraction: float = Field(4e-6, ge=0, lt=1)
     """Rate at the end, as a share of the peak."""
+    momentum: Annotated[tuple[Momentum, Momentum], Field(strict=False)] | None = None
+    """Lowest and highest momentum, such as [0.85, 0.95]: it falls while the rate rises, and rises while that falls.
+    For sgd, and for the beta_1 of adam, adamw, adamax and lamb; null: it stays as `train.optimizer` has it."""
 
 
 ScheduleConfig = Annotated[
     Constant | Cosine | CosineRestarts | Exponential | Polynomial | Step | OneCycle, Field(discriminator="type")
 ]
 
+MOMENTUM = {"sgd": "momentum", **dict.fromkeys(("adam", "adamw", "adamax", "lamb"), "beta_1")}
+"""Optimisers whose momentum a schedule can move, to the argument that it is."""
+
 DEFAULT_PERIOD_EPOCHS = 10.0
 """Epochs between two drops of `step`, and until the first restart of `cosine_restarts`."""
+
+
+def momentum_argument(optimizer: str) -> str | None:
+    """The argument of a Keras optimiser that is its momentum; None where a schedule cannot move it."""
+    return MOMENTUM.get(optimizer.replace("_", "").lower())
 
 
 def period_epochs(schedule: Step | CosineRestarts) -> float | None:

@@ -17,7 +17,8 @@ ClassName = Annotated[str, BeforeValidator(str)]
 class OptimizerConfig(Section):
     """A Keras optimiser by name, with any of its arguments.
 
-    Decoupled weight decay (`weight_decay`) leaves biases, norm parameters and all other vectors alone.
+    Decoupled weight decay (`weight_decay`) leaves biases, norm parameters and all other vectors alone, unless
+    `train.weight_decay_on` says otherwise.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -53,7 +54,7 @@ class Swa(Section):
     """The mean of the weights at the ends of the last epochs is kept: SWA, Izmailov et al. 2018.
 
     Batch-norm statistics are estimated again for it, on the training split. It works best with a learning rate that
-    stays high: a constant one, or one with a `final_fraction`.
+    stays high: `learning_rate`, a constant schedule, or one with a `final_fraction`.
     """
 
     type: Literal["swa"]
@@ -63,6 +64,8 @@ class Swa(Section):
 
 
 AveragingConfig = Annotated[Ema | Swa, Field(discriminator="type")]
+    learning_rate: float | None = Field(None, gt=0)
+    """Constant rate from the start of averaging on, in place of the schedule's; null: the schedule goes on."""
 
 
 class SamConfig(Section):
@@ -130,6 +133,9 @@ class TrainConfig(Section):
     """When to stop before the last epoch; null: never, and the last weights are kept."""
     loss: NamedObject = "auto"
     """Keras name of the loss, or {type: name, argument: value}; auto: cross-entropy for classes, mean squared error for
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+    """What `weight_decay` of the optimiser shrinks; kernels: all but biases, norm parameters and other vectors (Goyal
+    et al. 2017); all: these too."""
     regression. Focal losses (Lin et al. 2017): binary_focal_crossentropy, categorical_focal_crossentropy."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of each label that is spread evenly over the classes (Szegedy et al. 2016); also in the validation loss."""

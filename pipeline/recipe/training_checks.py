@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from models.keras_api import arguments
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.objective import DECIDED_HERE, KERAS_METRICS, LOSSES, METRICS, NamedObject, named
-from pipeline.recipe.schedule import Constant, CosineRestarts, OneCycle, Step, period_epochs
+from pipeline.recipe.schedule import (
+    MOMENTUM,
+    Constant,
+    CosineRestarts,
+    OneCycle,
+    Step,
+    momentum_argument,
+    period_epochs,
+)
 from pipeline.recipe.train import Swa, TrainConfig, first_averaged_epoch, monitors
 
 ELSEWHERE = {
@@ -19,6 +27,9 @@ ELSEWHERE = {
 """Arguments of Keras optimisers to the keys that stand for them."""
 
 PERIODS = {"step": ("every_epochs", "every_steps"), "cosine_restarts": ("first_epochs", "first_steps")}
+DECAYING = ("adamw", "muon")
+"""Keras optimisers that decay weights also where no `weight_decay` is given."""
+
 """Keys of a schedule's period, in epochs and in steps."""
 
 
@@ -31,6 +42,7 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """
     yield from _optimizer(section)
     yield from _averaging(section)
+    yield from _weight_decay(section)
     yield from _strategy(section)
     yield from _loss(section, task)
     yield from _class_weights(section, task)
@@ -49,7 +61,9 @@ def _optimizer(section: TrainConfig) -> Iterator[Problem]:
         yield Problem("train.optimizer.type", f"`{optimizer.type}` wraps other optimisers: name the inner one instead")
     for argument in sorted(given.keys() & ELSEWHERE.keys()):
         yield Problem(f"train.optimizer.{argument}", f"not taken here: use {ELSEWHERE[argument]}")
-    if given.get("nesterov") and name == "sgd" and not given.get("momentum"):
+    yield from _momentum(section)
+    cycled = isinstance(section.schedule, OneCycle) and section.schedule.momentum
+    if given.get("nesterov") and name == "sgd" and not (given.get("momentum") or cycled):
         yield Problem("train.optimizer.nesterov", "has no effect without `momentum`; give it, such as 0.9")
     if clip:
         limits = [key for key in ("value", "norm", "global_norm") if getattr(clip, key)]
@@ -62,6 +76,33 @@ def _optimizer(section: TrainConfig) -> Iterator[Problem]:
 
 
 def _averaging(section: TrainConfig) -> Iterator[Problem]:
+def _momentum(section: TrainConfig) -> Iterator[Problem]:
+    """The momentum that a schedule moves is in order, the optimiser has one, and nothing else gives it."""
+    optimizer, schedule = section.optimizer, section.schedule
+    if not isinstance(schedule, OneCycle) or schedule.momentum is None:
+        return
+    argument, (lowest, highest) = momentum_argument(optimizer.type), schedule.momentum
+    if lowest >= highest:
+        yield Problem(
+            "train.schedule.momentum", f"expected the lowest and then the highest. Received: {lowest:g}, {highest:g}"
+        )
+    if argument is None:
+        yield Problem(
+            "train.schedule.momentum",
+            f"`{optimizer.type}` has no momentum that could move: use one of {', '.join(MOMENTUM)}, or remove it",
+        )
+    elif argument in (optimizer.model_extra or {}):
+        yield Problem(f"train.optimizer.{argument}", "given beside `train.schedule.momentum`; keep one of the two")
+
+
+def _weight_decay(section: TrainConfig) -> Iterator[Problem]:
+    """What weight decay is to shrink is said only where there is any."""
+    given = (section.optimizer.model_extra or {}).get("weight_decay")
+    decays = given or (given is None and section.optimizer.type.replace("_", "").lower() in DECAYING)
+    if section.weight_decay_on != "kernels" and not decays:
+        yield Problem("train.weight_decay_on", "has no effect without `train.optimizer.weight_decay`; give it")
+
+
     if not isinstance(section.averaging, Swa):
         return
     if section.early_stopping:
@@ -87,6 +128,8 @@ def _strategy(section: TrainConfig) -> Iterator[Problem]:
     if section.accumulate_steps > 1:
         yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.accumulate_steps`; use none")
 
+    if isinstance(section.schedule, OneCycle) and section.schedule.momentum:
+        yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.schedule.momentum`; use none")
 
 def _loss(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """The task has such a loss, the loss such arguments, and labels are smoothed once."""
@@ -183,6 +226,10 @@ def _plateau(section: TrainConfig) -> Iterator[Problem]:
         )
     if plateau.min_learning_rate >= section.optimizer.learning_rate:
         yield Problem(
+    if isinstance(section.averaging, Swa) and section.averaging.learning_rate:
+        yield Problem(
+            "train.reduce_on_plateau", "needs a rate that nothing else moves; `averaging.learning_rate` does. Keep one"
+        )
             "train.reduce_on_plateau.min_learning_rate",
             f"expected less than train.optimizer.learning_rate ({section.optimizer.learning_rate:g}). "
             f"Received: {plateau.min_learning_rate:g}",

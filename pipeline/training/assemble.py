@@ -18,17 +18,15 @@ from models.transfer import build_transfer
 from pipeline.batches import Batches, read_prepared
 from pipeline.errors import UserError
 from pipeline.recipe.augment import MIXING, AugmentSection
-from pipeline.recipe.train import (
-    TrainConfig,
-    resolve,
-)
+from pipeline.recipe.train import Swa, TrainConfig, first_averaged_epoch, resolve
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
 from pipeline.training.losses import class_weights, loss, metrics
+from pipeline.training.momentum import cycle_momentum
 from pipeline.training.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
 from pipeline.training.precision import dtype_policy
 from pipeline.training.sam import SharpnessAware
-from pipeline.training.schedules import Rate, learning_rate
+from pipeline.training.schedules import ConstantFrom, Rate, cycled_momentum, learning_rate
 from pipeline.training.strategy import scope
 from pipeline.transfer.base import load_base, require_unit
 from pipeline.transfer.phases import unfreeze
@@ -136,7 +134,12 @@ def _build(
 def build_rate(section: TrainConfig, steps_per_epoch: int) -> Rate:
     """Returns the learning rate of a run, or of one phase of it, as a function of the step."""
     peak = section.optimizer.learning_rate
-    return learning_rate(section.schedule, peak=peak, epochs=section.epochs, steps_per_epoch=steps_per_epoch)
+    rate = learning_rate(section.schedule, peak=peak, epochs=section.epochs, steps_per_epoch=steps_per_epoch)
+    averaging = section.averaging
+    if isinstance(averaging, Swa) and averaging.learning_rate:
+        first_step = first_averaged_epoch(averaging, section.epochs) * steps_per_epoch
+        return ConstantFrom(rate, first_step, averaging.learning_rate)
+    return rate
 
 
 def compile_learner(
@@ -151,9 +154,13 @@ def compile_learner(
 ) -> keras.Model:
     """Returns what is to be fitted, compiled: the network, or what trains it."""
     learner = SharpnessAware(network, section.sam.rho) if section.sam else network
-    require_an_update(section, section.epochs * training.steps_per_epoch)
+    num_steps = section.epochs * training.steps_per_epoch
+    require_an_update(section, num_steps)
     built = optimizer(section.optimizer, learning_rate=rate, policy=policy, **update_arguments(section))
-    exempt_from_weight_decay(built, learner)
+    if section.weight_decay_on == "kernels":
+        exempt_from_weight_decay(built, learner)
+    if momentum := cycled_momentum(section.schedule, num_steps):
+        cycle_momentum(built, momentum)
     if factors:
         scale_rates(built, factors)
     learner.compile(

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from pipeline.errors import UserError
+from pipeline.recipe.schedule import OneCycle, momentum_argument
 from pipeline.recipe.train import Ema, OptimizerConfig, TrainConfig
 from pipeline.training.schedules import Rate
 
@@ -53,6 +54,10 @@ def update_arguments(section: TrainConfig) -> dict[str, Any]:
         clip = {"clipvalue": section.clip.value, "clipnorm": section.clip.norm}
         clip["global_clipnorm"] = section.clip.global_norm
         arguments |= {name: limit for name, limit in clip.items() if limit}
+    argument = momentum_argument(section.optimizer.type)
+    if argument and isinstance(section.schedule, OneCycle) and section.schedule.momentum:
+        # Keras keeps a velocity for SGD only where its momentum is not 0 from the start.
+        arguments[argument] = section.schedule.momentum[1]
     if section.accumulate_steps > 1:
         arguments["gradient_accumulation_steps"] = section.accumulate_steps
     if isinstance(section.averaging, Ema):

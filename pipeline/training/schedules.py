@@ -62,6 +62,8 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
 class OneCycleDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """Rises along half a cosine to `peak` and falls along another: Smith and Topin 2018, "Super-Convergence".
 
+    A momentum goes the other way: `peak` is then the lowest value.
+
     Args:
         initial: Rate of step 0.
         peak: Rate of step `rising_steps`.
@@ -89,6 +91,38 @@ class OneCycleDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         return dict(vars(self))
 
 
+@keras.saving.register_keras_serializable(package="plumbline")
+class ConstantFrom(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Follows a schedule up to a step, and stays at another rate from there on.
+
+    Args:
+        before: A constant rate, or a schedule.
+        first_step: The first step at `rate`.
+        rate: What stays.
+    """
+
+    def __init__(self, before: Rate, first_step: int, rate: float):
+        self.before = before
+        self.first_step = first_step
+        self.rate = rate
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the rate of one step, a float32 scalar; `step` counts from 0."""
+        step = tf.cast(step, tf.float32)
+        before = self.before(step) if callable(self.before) else self.before
+        return tf.where(step < self.first_step, before, self.rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, serialised."""
+        before = keras.saving.serialize_keras_object(self.before)
+        return {"before": before, "first_step": self.first_step, "rate": self.rate}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ConstantFrom":
+        """Builds the schedule from what `get_config` returned."""
+        return cls(**{**config, "before": keras.saving.deserialize_keras_object(config["before"])})
+
+
 def learning_rate(schedule: ScheduleConfig, *, peak: float, epochs: int, steps_per_epoch: int) -> Rate:
     """Builds the learning rate as a function of the step.
 
@@ -114,6 +148,22 @@ def learning_rate(schedule: ScheduleConfig, *, peak: float, epochs: int, steps_p
         )
     after = _after_warmup(schedule, peak, num_steps - warmup_steps, steps_per_epoch)
     return Warmup(peak, warmup_steps, after) if warmup_steps else after
+
+
+def cycled_momentum(schedule: ScheduleConfig, num_steps: int) -> OneCycleDecay | None:
+    """Builds the momentum as a function of the step: lowest where the rate of `one_cycle` is highest.
+
+    Args:
+        schedule: The recipe's schedule.
+        num_steps: Length of the run.
+
+    Returns:
+        None where the momentum stays as it is.
+    """
+    if not isinstance(schedule, OneCycle) or schedule.momentum is None:
+        return None
+    lowest, highest = schedule.momentum
+    return OneCycleDecay(highest, lowest, highest, _rising_steps(schedule, num_steps), num_steps)
 
 
 def sampled(rate: Rate, num_steps: int, num_points: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -168,10 +218,12 @@ def _period(schedule: Step | CosineRestarts, num_steps: int, steps_per_epoch: in
 def _one_cycle(schedule: OneCycle, peak: float, num_steps: int) -> Rate:
     if num_steps < 2:
         raise UserError("train.schedule: `one_cycle` expects a run of two steps or more. Received: 1 step")
-    rising_steps = min(max(round(schedule.rise * num_steps), 1), num_steps - 1)
-    return OneCycleDecay(
-        schedule.initial_fraction * peak, peak, schedule.final_fraction * peak, rising_steps, num_steps
-    )
+    initial, final = schedule.initial_fraction * peak, schedule.final_fraction * peak
+    return OneCycleDecay(initial, peak, final, _rising_steps(schedule, num_steps), num_steps)
+
+
+def _rising_steps(schedule: OneCycle, num_steps: int) -> int:
+    return min(max(round(schedule.rise * num_steps), 1), num_steps - 1)
 
 
 def _half_cosine(start: float, end: float, done: tf.Tensor) -> tf.Tensor:

@@ -144,6 +144,15 @@ def test_the_stochastic_average_is_validated_and_kept(digits: Stages, tmp_path: 
     assert (first / "fingerprint").read_text() == (second / "fingerprint").read_text()
 
 
+def test_swa_trains_at_a_rate_of_its_own_from_the_start_of_averaging(digits: Stages, tmp_path: Path) -> None:
+    averaging = {"type": "swa", "start": 0.5, "learning_rate": 0.02}
+    section = train_section(epochs=4, schedule={"type": "cosine"}, averaging=averaging, optimizer={"type": "sgd"})
+    folder = train_small(digits.prepared, tmp_path / "trained", PLAIN, section)
+    rates = [epoch["learning_rate"] for epoch in json.loads((folder / "history.json").read_text())["epochs"]]
+    # That of the next step, so that the second epoch ends with the first rate of the third.
+    assert rates == pytest.approx([1e-3 * (1 + np.cos(np.pi / 4)) / 2, 0.02, 0.02, 0.02])
+
+
 def test_averaging_leaves_the_training_itself_alone(digits: Stages, tmp_path: Path) -> None:
     plain, averaged = [
         train_small(digits.prepared, tmp_path / str(i), PLAIN, train_section(epochs=2, averaging=averaging))

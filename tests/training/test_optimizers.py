@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
 from pipeline.training.optimizers import exempt_from_weight_decay, optimizer, require_an_update, update_arguments
+from tests.compute.test_estimate import assembled
 from tests.small_runs import Stages, model, train_section, train_small
 
 TRAINABLE = sorted(set(keras_api()["optimizers"]) - {"LossScaleOptimizer", "MultiOptimizer"})
@@ -60,6 +61,20 @@ def test_weight_decay_shrinks_kernels_and_leaves_vectors_alone(policy: str) -> N
     for variable in network.trainable_variables:
         factor = 0.95 if variable.name == "kernel" else 1.0
         np.testing.assert_allclose(variable.numpy(), factor * before[variable.path], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("key", "bias_factor"), [("kernels", 1.0), ("all", 0.95)])
+def test_weight_decay_shrinks_vectors_where_the_recipe_says_so(digits: Stages, key: str, bias_factor: float) -> None:
+    decaying = {"type": "adamw", "learning_rate": 0.5, "weight_decay": 0.1}
+    learner = assembled(digits.prepared, optimizer=decaying, weight_decay_on=key).learner
+    variables = learner.trainable_variables
+    for variable in variables:
+        variable.assign(keras.ops.ones_like(variable))
+    learner.optimizer.build(variables)
+    learner.optimizer.apply([keras.ops.zeros_like(variable) for variable in variables], variables)
+    assert {variable.name for variable in variables} == {"kernel", "bias"}
+    for variable in variables:
+        np.testing.assert_allclose(variable, 0.95 if variable.name == "kernel" else bias_factor, rtol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import UserError
 from pipeline.recipe.train import ScheduleConfig
-from pipeline.training.schedules import OneCycleDecay, Rate, Warmup, learning_rate, sampled
+from pipeline.training.schedules import ConstantFrom, OneCycleDecay, Rate, Warmup, learning_rate, sampled
 
 
 def rate_of(epochs: int = 10, **schedule: Any) -> Rate:
@@ -83,6 +83,14 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_almost_nothing() -> None:
 def test_a_schedule_that_never_gets_going_is_refused(schedule: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         rate_of(**schedule)
+
+
+def test_a_constant_rate_takes_over_at_its_step() -> None:
+    rate = ConstantFrom(rate_of(type="polynomial"), 50, 0.05)
+    assert at(rate, 0, 25, 49, 50, 99) == pytest.approx([1, 0.75, 0.51, 0.05, 0.05])
+    assert at(ConstantFrom(1.0, 2, 0.5), 1, 2) == [1, 0.5]
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rate))
+    assert at(again, 25, 60) == at(rate, 25, 60)
 
 
 def test_a_one_cycle_survives_serialisation() -> None:

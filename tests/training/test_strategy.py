@@ -61,6 +61,7 @@ def test_one_device_cannot_be_mirrored() -> None:
         "train.averaging={type: ema}",
         "train.class_weights=balanced",
         "train.accumulate_steps=2",
+        "train.schedule={type: one_cycle, momentum: [0.85, 0.95]}",
     ],
 )
 def test_what_is_not_tried_on_several_devices_is_refused(key: str) -> None:
