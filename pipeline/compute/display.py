@@ -4,8 +4,8 @@ from rich.table import Table
 
 from pipeline.compute.estimate import Estimate
 from pipeline.compute.qualify import Qualification
+from pipeline.compute.quantities import duration, scaled, size
 
-BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DECIMAL_UNITS = ("", "k", "M", "G", "T", "P")
 
 
@@ -29,21 +29,6 @@ def qualification_table(found: Qualification) -> Table:
     return table
 
 
-def size(size_bytes: float) -> str:
-    """A number of bytes in binary units: `1.5 MiB`."""
-    return _scaled(size_bytes, 1024, BINARY_UNITS)
-
-
-def duration(secs: float) -> str:
-    """A time in the units that people say: `0.8 s`, `3 min 20 s`, `2 h 5 min`."""
-    if secs < 60:
-        return f"{secs:.2g} s" if secs < 10 else f"{secs:.0f} s"
-    minutes, seconds = divmod(round(secs), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def _rows(found: Estimate) -> list[tuple[str, str, str]]:
     cost, batch = found.cost, found.batch_size
     low, high = (duration(secs) for secs in found.epoch_interval_secs)
@@ -52,8 +37,8 @@ def _rows(found: Estimate) -> list[tuple[str, str, str]]:
         ("parameters", f"{cost.num_parameters:,}", f"{cost.num_trainable:,} of them trainable; {found.policy}"),
         (
             "arithmetic",
-            f"{_scaled(cost.flops, 1000, DECIMAL_UNITS)}FLOPs an example",
-            f"forward; training takes three times as many: {_scaled(found.flops_per_sec, 1000, DECIMAL_UNITS)}FLOP/s",
+            f"{scaled(cost.flops, 1000, DECIMAL_UNITS)}FLOPs an example",
+            f"forward; training takes three times as many: {scaled(found.flops_per_sec, 1000, DECIMAL_UNITS)}FLOP/s",
         ),
         (
             "activations",
@@ -64,8 +49,9 @@ def _rows(found: Estimate) -> list[tuple[str, str, str]]:
         (
             "memory",
             size(cost.memory_bytes(batch)),
-            f"at least: these, weights {size(cost.parameter_bytes)}, gradients {size(cost.gradient_bytes)}",
+            f"at least, counted: these, weights {size(cost.parameter_bytes)}, gradients {size(cost.gradient_bytes)}",
         ),
+        ("peak", size(found.peak_bytes), "measured over these steps: with buffers, data and libraries"),
         (
             "step",
             duration(training_step.median),
@@ -83,11 +69,3 @@ def _rows(found: Estimate) -> list[tuple[str, str, str]]:
             f"data {size(found.data_bytes)} (written), weights {size(found.network_bytes)} in two copies",
         ),
     ]
-
-
-def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
-    for unit in units[:-1]:
-        if value < base:
-            return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
-        value /= base
-    return f"{value:.3g} {units[-1]}"

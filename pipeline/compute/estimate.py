@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.compute.cost import Cost, cost
+from pipeline.compute.memory import peak_bytes
 from pipeline.compute.timing import StepTime, time_training, time_validation
 from pipeline.training.assemble import Assembled
 
@@ -22,6 +23,8 @@ class Estimate:
     validation_steps: int
     training_step: StepTime
     validation_step: StepTime
+    peak_bytes: int
+    """The most memory that was taken until the measured steps had ended, libraries included."""
     data_bytes: int
     """What collect and preprocess have written."""
 
@@ -68,5 +71,6 @@ def estimate(assembled: Assembled, folders: list[Path]) -> Estimate:
         validation_steps=assembled.validation.steps_per_epoch,
         training_step=time_training(assembled),
         validation_step=time_validation(assembled),
+        peak_bytes=peak_bytes(),
         data_bytes=sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()),
     )

@@ -14,6 +14,7 @@ NUM_WARMUP = 5
 """Steps that are not counted: the first ones compile, allocate and fill the queue of batches."""
 
 NUM_MEASURED = 20
+MIN_EXECUTIONS = 3
 SHARE_OF_INTERVAL = 0.9
 
 
@@ -41,15 +42,17 @@ class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]
 
     Attributes:
         ends: Seconds on a monotonic clock.
+        loss: The mean over the steps so far.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.ends: list[float] = []
+        self.loss = float("nan")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Waits for the step, by its loss, and reads the clock."""
-        float((logs or {})["loss"])
+        self.loss = float((logs or {})["loss"])
         self.ends.append(time.perf_counter())
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -57,14 +60,15 @@ class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]
         self.on_train_batch_end(batch, logs)
 
 
-def time_training(assembled: Assembled, num_steps: int = NUM_MEASURED) -> StepTime:
+def run_steps(assembled: Assembled, num_steps: int = NUM_MEASURED) -> StepTimer:
     """Trains for some steps, data path included; the weights are of no use afterwards.
 
     Args:
         assembled: The training.
-        num_steps: Steps to measure, after those that warm up.
+        num_steps: Steps to measure, after those that warm up; more where several are executed at once.
     """
-    timer, total = StepTimer(), NUM_WARMUP + num_steps
+    each = assembled.learner.steps_per_execution
+    timer, total = StepTimer(), each * (NUM_WARMUP + max(-(-num_steps // each), MIN_EXECUTIONS))
     assembled.learner.fit(
         assembled.training.dataset(num_steps=total),
         steps_per_epoch=total,
@@ -73,7 +77,12 @@ def time_training(assembled: Assembled, num_steps: int = NUM_MEASURED) -> StepTi
         shuffle=False,
         verbose=0,
     )
-    return _steady(timer)
+    return timer
+
+
+def time_training(assembled: Assembled, num_steps: int = NUM_MEASURED) -> StepTime:
+    """Measures training steps, as `run_steps` runs them."""
+    return StepTime(steady(run_steps(assembled, num_steps)).secs / assembled.learner.steps_per_execution)
 
 
 def time_validation(assembled: Assembled, num_steps: int = NUM_MEASURED) -> StepTime:
@@ -86,9 +95,9 @@ def time_validation(assembled: Assembled, num_steps: int = NUM_MEASURED) -> Step
     timer, total = StepTimer(), NUM_WARMUP + num_steps
     dataset = assembled.validation.dataset(num_steps=total)
     assembled.learner.evaluate(dataset, steps=total, callbacks=[timer], verbose=0)
-    return _steady(timer)
+    return steady(timer)
 
 
-def _steady(timer: StepTimer) -> StepTime:
-    """The steps after the warm-up."""
+def steady(timer: StepTimer) -> StepTime:
+    """What lay between two readings, after the warm-up."""
     return StepTime(np.diff(timer.ends)[NUM_WARMUP - 1 :])

@@ -4,27 +4,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.compute.display import duration, size
 from pipeline.compute.estimate import estimate
+from pipeline.compute.quantities import duration, size
 from pipeline.compute.timing import StepTime, time_training, time_validation
 from pipeline.training.assemble import Assembled, assemble
+from pipeline.training.setup import TrainingSetup
 from tests.small_runs import Stages, model, train_section
 
 
 def assembled(prepared: Path, *, batch_size: int = 32, units: int = 16, **section: Any) -> Assembled:
-    return assemble(
-        train_section(**section),
+    setup = TrainingSetup(
+        section=train_section(**section),
         model=model(type="mlp", units=[units]),
-        augment=(),
         batch_size=batch_size,
-        memory="auto",
         seed=42,
         prepared=prepared,
     )
+    return assemble(setup)
 
 
 def test_the_steps_asked_for_are_measured_after_the_warm_up(digits: Stages) -> None:
@@ -52,13 +53,24 @@ def test_time_and_disk_follow_from_steps_and_folders(digits: Stages) -> None:
     assert found.epoch_secs == pytest.approx(10 * found.training_step.median + 2 * found.validation_step.median)
     assert found.epoch_interval_secs[0] <= found.epoch_secs <= found.epoch_interval_secs[1]
     assert found.data_bytes == sum(len(file.read_bytes()) for file in digits.prepared.rglob("*") if file.is_file())
+    assert found.cost.memory_bytes(32) < found.peak_bytes < psutil.virtual_memory().total
     assert found.cost.flops == 2 * (64 * 16 + 16 * 10)
 
 
 def test_plan_prints_the_estimate_and_trains_nothing(here: Path) -> None:
     done = CliRunner().invoke(main, ["plan", "digits", "model.filters=[8]"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    for name in ("parameters", "FLOPs an example", "activations", "optimiser", "step", "epoch", "disk"):
+    for name in (
+        "parameters",
+        "FLOPs an example",
+        "activations",
+        "optimiser",
+        "at least",
+        "peak",
+        "step",
+        "epoch",
+        "disk",
+    ):
         assert name in done.output
     assert not (here / "mlruns" / "stages" / "train").exists()
 
