@@ -16,7 +16,7 @@ from pipeline.recipe.checks import Known, check
 from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.stages import NAMES, STAGES, Stage, Work, pretrained_file
+from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
 if TYPE_CHECKING:
     from pipeline.lr_find import RangeTest
@@ -229,17 +229,7 @@ class _Walk:
             from pipeline.training.assemble import assemble
 
         run = self.run or self._open_run()
-        assembled = assemble(
-            self.recipe.train,
-            model=self.recipe.model,
-            augment=self.recipe.augment,
-            batch_size=self.recipe.data.batch_size,
-            memory=self.recipe.data.memory,
-            sampling=self.recipe.data.sampling,
-            seed=self.recipe.seed,
-            prepared=self.result().folder("preprocess"),
-            pretrained=pretrained_file(self.recipe),
-        )
+        assembled = assemble(training_setup(self.recipe, self.result().folder("preprocess")))
         found = range_test(assembled, num_steps=num_steps)
         found.draw(out)
         run.log_file(out, "lr_find")

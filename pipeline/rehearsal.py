@@ -1,6 +1,7 @@
 """Tries a training before it runs: what `plumbline plan` and `plumbline qualify` do with a recipe."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pipeline.recipe.checks import check
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.stages import pretrained_file
+from pipeline.stages import training_setup
 
 if TYPE_CHECKING:
     from pipeline.compute.estimate import Estimate
@@ -90,14 +91,4 @@ def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
         from pipeline.training.assemble import assemble
 
     section = recipe.train.model_validate({**recipe.train.model_dump(by_alias=True), **changed})
-    return assemble(
-        section,
-        model=recipe.model,
-        augment=recipe.augment,
-        batch_size=recipe.data.batch_size,
-        memory=recipe.data.memory,
-        sampling=recipe.data.sampling,
-        seed=recipe.seed,
-        prepared=prepared,
-        pretrained=pretrained_file(recipe),
-    )
+    return assemble(replace(training_setup(recipe, prepared), section=section))

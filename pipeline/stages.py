@@ -12,6 +12,7 @@ from pipeline.cache import Entry, Ingredients, code_hashes, library_versions, so
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tree import Recipe, flatten
+from pipeline.training.setup import TrainingSetup
 from pipeline.transfer.source import Source, find_source
 
 if TYPE_CHECKING:
@@ -101,19 +102,26 @@ def _preprocess(work: Work) -> StageResult:
 def _train(work: Work) -> StageResult:
     from pipeline.training.train import train
 
-    recipe = work.recipe
-    return train(
-        recipe.train,
+    return train(training_setup(work.recipe, work.folders["preprocess"]), out=work.out, journal=work.journal)
+
+
+def training_setup(recipe: Recipe, prepared: Path) -> TrainingSetup:
+    """What a recipe trains.
+
+    Args:
+        recipe: The recipe.
+        prepared: Folder that preprocess wrote.
+    """
+    return TrainingSetup(
+        section=recipe.train,
         model=recipe.model,
         augment=recipe.augment,
         batch_size=recipe.data.batch_size,
-        sampling=recipe.data.sampling,
         memory=recipe.data.memory,
+        sampling=recipe.data.sampling,
         seed=recipe.seed,
-        prepared=work.folders["preprocess"],
+        prepared=prepared,
         pretrained=pretrained_file(recipe),
-        out=work.out,
-        journal=work.journal,
     )
 
 

@@ -25,6 +25,7 @@ from pipeline.register import ModelRegistry, register
 from pipeline.registry import Registry
 from pipeline.serving.description import Column
 from pipeline.tracking import Store, open_store
+from pipeline.training.setup import TrainingSetup
 from pipeline.training.train import train
 
 SIZES = {"train": 300, "validation": 60, "test": 120}
@@ -172,9 +173,9 @@ def train_section(**section: Any) -> TrainConfig:
 def train_small(prepared: Path, out: Path, network: ModelConfig, section: TrainConfig, **changed: Any) -> Path:
     """Runs the stage train with what the recipe would say by default."""
     out.mkdir(parents=True)
-    arguments: dict[str, Any] = {"augment": (), "batch_size": 32, "memory": "auto", "seed": 42, **changed}
-    journal = Journal(out / "journal.jsonl")
-    result = train(section, model=network, prepared=prepared, out=out, journal=journal, **arguments)
+    arguments: dict[str, Any] = {"batch_size": 32, "seed": 42, **changed}
+    setup = TrainingSetup(section=section, model=network, prepared=prepared, **arguments)
+    result = train(setup, out=out, journal=Journal(out / "journal.jsonl"))
     (out / "fingerprint").write_text(result.fingerprint)
     return out
 

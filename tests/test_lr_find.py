@@ -14,6 +14,7 @@ from pipeline.lr_find import HIGHEST, LOWEST, MEMORY, BatchLosses, RangeTest, ra
 from pipeline.recipe.load import load_recipe
 from pipeline.tracking import open_store
 from pipeline.training.assemble import Assembled, assemble
+from pipeline.training.setup import TrainingSetup
 from tests.small_runs import Stages, model, train_section
 
 RATES = np.logspace(-4, 0, 9)
@@ -50,15 +51,10 @@ def test_losses_are_smoothed_without_bias_and_the_test_ends_where_they_diverge()
 
 def assembled(digits: Stages, seed: int = 1, **section: object) -> Assembled:
     network = model(type="mlp", units=[16], dropout=0.2)
-    return assemble(
-        train_section(**section),
-        model=network,
-        augment=(),
-        batch_size=32,
-        memory="auto",
-        seed=seed,
-        prepared=digits.prepared,
+    setup = TrainingSetup(
+        section=train_section(**section), model=network, batch_size=32, seed=seed, prepared=digits.prepared
     )
+    return assemble(setup)
 
 
 def test_the_rate_grows_evenly_from_the_lowest_to_the_highest(digits: Stages) -> None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.config import ModelConfig, TransferConfig
+from models.config import TransferConfig
 from models.errors import ModelError
 from models.priors import priors
 from models.registry import build
@@ -17,7 +17,7 @@ from models.spec import InputSpec, OutputSpec
 from models.transfer import build_transfer
 from pipeline.batches import Batches, read_prepared
 from pipeline.errors import UserError
-from pipeline.recipe.augment import MIXING, AugmentSection
+from pipeline.recipe.augment import MIXING
 from pipeline.recipe.train import Swa, TrainConfig, first_averaged_epoch, resolve
 from pipeline.serving.compose import load_model
 from pipeline.serving.signature import Signature
@@ -27,6 +27,7 @@ from pipeline.training.optimizers import exempt_from_weight_decay, optimizer, re
 from pipeline.training.precision import dtype_policy
 from pipeline.training.sam import SharpnessAware
 from pipeline.training.schedules import ConstantFrom, Rate, cycled_momentum, learning_rate
+from pipeline.training.setup import TrainingSetup
 from pipeline.training.strategy import scope
 from pipeline.transfer.base import load_base, require_unit
 from pipeline.transfer.phases import unfreeze
@@ -55,46 +56,30 @@ class Assembled:
     """Layers of a pretrained source that are not taken."""
 
 
-def assemble(
-    section: TrainConfig,
-    *,
-    model: ModelConfig,
-    augment: AugmentSection,
-    batch_size: int,
-    memory: Literal["auto", "memory", "disk"],
-    sampling: Literal["natural", "balanced"] = "natural",
-    seed: int,
-    prepared: Path,
-    pretrained: Path | None = None,
-) -> Assembled:
+def assemble(setup: TrainingSetup) -> Assembled:
     """Builds and compiles a network as `train` does, with the batches that it would see; takes no step.
 
     Args:
-        section: How to train.
-        model: The network.
-        augment: Random changes of training examples.
-        batch_size: Examples in a batch.
-        memory: Where examples are read from.
-        sampling: What an epoch holds.
-        seed: Where all randomness comes from.
-        prepared: Folder that preprocess wrote.
-        pretrained: As in `train`; of a pretrained network, the head alone is left to train.
+        setup: What to train; of a pretrained network, the head alone is left to train.
 
     Raises:
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
     """
+    prepared, memory = setup.prepared, setup.memory
     signature = Signature.load(prepared / "signature.json")
-    section = resolve(section, signature.task)
+    section = resolve(setup.section, signature.task)
     if section.deterministic:
         tf.config.experimental.enable_op_determinism()
     policy, reason = dtype_policy(section.precision)
 
-    one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in augment)
-    arguments = {"batch_size": batch_size, "seed": seed, "num_classes": len(signature.classes) if one_hot else None}
-    training = _batches(prepared / "train", memory, sampling=sampling, augment=augment, **arguments)
+    one_hot = signature.task == "multiclass" and any(each.type in MIXING for each in setup.augment)
+    num_classes = len(signature.classes) if one_hot else None
+    arguments = {"batch_size": setup.batch_size, "seed": setup.seed, "num_classes": num_classes}
+    order = {"sampling": setup.sampling, "augment": setup.augment}
+    training = _batches(prepared / "train", memory, **order, **arguments)
     validation = _batches(prepared / "validation", memory, shuffle=False, **arguments)
     with scope(section.strategy):
-        network, left_out = _build(model, prepared, signature, seed=seed, policy=policy, pretrained=pretrained)
+        network, left_out = _build(setup, signature, policy)
         rate = build_rate(section, training.steps_per_epoch)
         learner = compile_learner(network, section, signature.task, rate=rate, policy=policy, training=training)
     weights = class_weights(section, np.load(prepared / "train" / "label.npy"), signature.classes)
@@ -108,10 +93,9 @@ def _batches(folder: Path, memory: Literal["auto", "memory", "disk"], **argument
     return Batches(arrays, label, **arguments)
 
 
-def _build(
-    model: ModelConfig, prepared: Path, signature: Signature, *, seed: int, policy: str, pretrained: Path | None
-) -> tuple[keras.Model, tuple[str, ...]]:
+def _build(setup: TrainingSetup, signature: Signature, policy: str) -> tuple[keras.Model, tuple[str, ...]]:
     """The network, and the layers of a pretrained source that are not in it."""
+    model, prepared, seed = setup.model, setup.prepared, setup.seed
     inputs = InputSpec(signature.kind, dict(signature.shapes), signature.category_sizes, signature.vocabulary_size)
     num_outputs = {"binary": 1, "regression": len(signature.label)}.get(signature.task, len(signature.classes))
     labels = np.load(prepared / "train" / "label.npy")
@@ -120,7 +104,7 @@ def _build(
     try:
         if not isinstance(model, TransferConfig):
             return build(model, normalize, inputs, output, seed=seed, policy=policy), ()
-        base = load_base(model, pretrained, inputs.shapes["image"])
+        base = load_base(model, setup.pretrained, inputs.shapes["image"])
         if base.takes_prepared:
             require_unit(normalize, inputs.shapes["image"], model.source)
         entry = None if base.takes_prepared else normalize
@@ -167,6 +151,8 @@ def compile_learner(
         optimizer=built,
         loss=loss(section, mixed=training.num_classes is not None),
         metrics=metrics(section, task),
+        steps_per_execution=section.steps_per_execution,
+        jit_compile=section.jit_compile,
         auto_scale_loss=False,
     )
     return learner

@@ -4,19 +4,21 @@ import functools
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from models.config import ModelConfig, TransferConfig
+from models.config import TransferConfig
 from models.transfer import pretrained_layers
 from pipeline.batches import Batches, read_prepared
+from pipeline.compute.budget import report
+from pipeline.compute.settle import settle
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
-from pipeline.recipe.augment import AugmentSection
 from pipeline.recipe.phases import phase_sections
 from pipeline.recipe.train import (
     TrainConfig,
@@ -26,40 +28,20 @@ from pipeline.training.assemble import Assembled, assemble, build_rate, compile_
 from pipeline.training.fit import fit
 from pipeline.training.history import History
 from pipeline.training.schedules import sampled
+from pipeline.training.setup import TrainingSetup
 from pipeline.transfer.features import compute_features
 from pipeline.transfer.phases import Cached, Data, fit_phases, plan_phases
 from pipeline.transfer.record import record_transfer
 
 
-def train(
-    section: TrainConfig,
-    *,
-    model: ModelConfig,
-    augment: AugmentSection,
-    batch_size: int,
-    memory: Literal["auto", "memory", "disk"],
-    sampling: Literal["natural", "balanced"] = "natural",
-    seed: int,
-    prepared: Path,
-    pretrained: Path | None = None,
-    out: Path,
-    journal: Journal,
-) -> StageResult:
+def train(setup: TrainingSetup, *, out: Path, journal: Journal) -> StageResult:
     """Builds a network, fits it on the training split and writes the weights of its best epoch.
 
     Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
     `artifacts/` (the schedule, learning curves, summary of the network; `transfer.json` of transfer learning).
 
     Args:
-        section: How to train.
-        model: The network.
-        augment: Random changes of training examples.
-        batch_size: Examples in a batch; the last one of an epoch may be smaller.
-        memory: Where examples are read from: auto, memory or disk.
-        sampling: Whether an epoch holds every example once, or every class equally often.
-        seed: Where initial weights, dropout, augmentation and the order of examples come from.
-        prepared: Folder that preprocess wrote.
-        pretrained: File that `model.type: transfer` starts from, as `pipeline.transfer.source` found it.
+        setup: What to train.
         out: Folder to write into.
         journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
 
@@ -67,35 +49,24 @@ def train(
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
         NonFiniteLossError: If the loss becomes NaN or infinite.
     """
-    assembled = assemble(
-        section,
-        model=model,
-        augment=augment,
-        batch_size=batch_size,
-        memory=memory,
-        sampling=sampling,
-        seed=seed,
-        prepared=prepared,
-        pretrained=pretrained,
-    )
+    settled = settle(setup, out=out, journal=journal)
+    setup, started = settled.setup, time.perf_counter()
+    assembled = assemble(setup)
     section, network, training = assembled.section, assembled.network, assembled.training
     journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
-    for warning in warnings(model, batch_size=batch_size):
+    for warning in warnings(setup.model, batch_size=setup.batch_size):
         journal.say(f"warning: {warning}")
     _log_schedule(section, training.steps_per_epoch, out / "artifacts", journal)
-    if isinstance(model, TransferConfig):
-        cache = (
-            None
-            if augment
-            else functools.partial(
-                _features, prepared, out, memory, batch_size=batch_size, sampling=sampling, seed=seed
-            )
-        )
-        history = _fit_transfer(assembled, model.source, cache, out, journal)
+    if isinstance(setup.model, TransferConfig):
+        cache = None if setup.augment else functools.partial(_features, setup, out)
+        history = _fit_transfer(assembled, setup.model.source, cache, out, journal)
     else:
         history = fit(
             assembled.learner, section, training, assembled.validation, weights=assembled.class_weights, journal=journal
         )
+    if settled.forecast:
+        secs = time.perf_counter() - started
+        report(settled.forecast, epochs=len(history.epochs), secs=secs, journal=journal)
     return _write(network, history, out, journal)
 
 
@@ -140,21 +111,13 @@ def _fit_transfer(
     return fit_phases(network, phases, data, learn=learn, cache=cache, journal=journal)
 
 
-def _features(
-    prepared: Path,
-    out: Path,
-    memory: Literal["auto", "memory", "disk"],
-    extractor: keras.Model,
-    *,
-    sampling: Literal["natural", "balanced"],
-    **arguments: Any,
-) -> Cached:
+def _features(setup: TrainingSetup, out: Path, extractor: keras.Model) -> Cached:
     """Batches of the features of the frozen part, in the order that the images would have."""
     batches, speeds = [], []
-    for split, order in (("train", {"sampling": sampling}), ("validation", {"shuffle": False})):
-        arrays, label = read_prepared(prepared / split, memory)
-        features = compute_features(extractor, arrays, out / "features" / f"{split}.npy", memory)
-        batches.append(Batches(features.arrays, label, **order, **arguments))
+    for split, order in (("train", {"sampling": setup.sampling}), ("validation", {"shuffle": False})):
+        arrays, label = read_prepared(setup.prepared / split, setup.memory)
+        features = compute_features(extractor, arrays, out / "features" / f"{split}.npy", setup.memory)
+        batches.append(Batches(features.arrays, label, batch_size=setup.batch_size, seed=setup.seed, **order))
         speeds.append(features.examples_per_sec)
     # The files are open: the space is free once they are no longer read.
     shutil.rmtree(out / "features", ignore_errors=True)
