@@ -192,12 +192,12 @@ def test_equal_seeds_give_equal_networks_and_others_differ(case: str) -> None:
 
 
 @every_case
-def test_half_precision_inside_gives_float32_outputs(case: str) -> None:
+def test_half_precision_inside_gives_float32_logits_and_outputs(case: str) -> None:
     section, inputs = CASES[case]
     model = network(section, inputs, policy="mixed_float16")
     own = {"output", "normalize", "category_offsets", "mean_embedding", "recurrent", *inputs.shapes}
     own |= {f"{name}_noise" for name in inputs.shapes}
     assert {layer.compute_dtype for layer in model.layers if layer.name not in own} == {"float16"}
     output = model(batch(inputs))
-    assert output.dtype == "float32"
+    assert output.dtype == output._keras_logits.dtype == model.layers[-1].compute_dtype == "float32"
     np.testing.assert_allclose(output, network(section, inputs)(batch(inputs)), atol=0.02)
