@@ -1,1 +1,1 @@
-"""Hyperparameter search over recipes; the search itself is a later issue."""
+"""Hyperparameter search over recipes: spaces, oracles, trials in processes of their own, and what came of them."""

@@ -54,6 +54,15 @@ def load_recipe(recipe: str | Path | dict[str, Any], overrides: Sequence[str] = 
     return resolve(validated)
 
 
+def schema_problems(tree: dict[str, Any]) -> list[Problem]:
+    """Finds keys that no recipe has and values that a key never takes; combinations are not judged."""
+    try:
+        Recipe.model_validate(tree)
+    except ValidationError as error:
+        return _problems(error, tree)
+    return []
+
+
 def resolve(recipe: Recipe) -> Recipe:
     """Fills in the defaults that depend on other keys: names, and what the kind of data and the task imply."""
     tree = recipe.model_dump(by_alias=True)

@@ -1,6 +1,6 @@
 """The recipe's `tune` section: which keys a hyperparameter search may change, and how it judges a trial.
 
-Read by the search over recipes alone; `plumbline run` trains the recipe as it stands.
+Read by `plumbline tune` alone; `plumbline run` trains the recipe as it stands.
 """
 
 from typing import Annotated, Any, Literal
@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.section import Section
+from pipeline.recipe.train import direction
 
 
 class Parameter(Section):
     """What every range has."""
 
     when: dict[str, Any] = {}
-    """Dotted keys and the values they must have for this one to be searched, such as {model.type: cnn}."""
+    """Dotted keys and the values they must have for this one to be searched, such as {model.type: cnn}; a list of values
+    is a choice of them."""
 
 
 class Choice(Parameter):
@@ -67,15 +69,35 @@ ParameterConfig = Annotated[Choice | Boolean | Int | Float, Field(discriminator=
 
 
 class TuneConfig(Section):
-    """A search over keys of this recipe."""
+    """A search over keys of this recipe (`plumbline tune`)."""
 
     algorithm: Literal["random", "grid", "bayesian", "hyperband", "asha"] = "random"
-    """How the next trial is chosen."""
+    """How the next trial is chosen: Keras Tuner's oracles, or asha (Li et al. 2020, https://arxiv.org/abs/1810.05934).
+    hyperband and asha train most trials for a few epochs only and continue the best of them."""
     objective: str = "val_loss"
     """Metric of an epoch by which trials are judged, at its best epoch."""
     direction: Literal["auto", "min", "max"] = "auto"
     """Whether the objective should be small or large; auto: large for accuracies, small for losses and errors."""
-    trials: int = Field(20, ge=1)
-    """Largest number of trials."""
+    trials: int | None = Field(None, ge=1)
+    """Largest number of trials; null: 20, all points of a grid, one sweep of hyperband."""
     space: Annotated[dict[str, ParameterConfig], Field(min_length=1)]
     """Dotted recipe key to its range: {model.dropout: {type: float, low: 0.0, high: 0.6}}."""
+    factor: int = Field(3, ge=2)
+    """Of hyperband and asha: each rung trains this many times as long as the one before, and one in so many trials
+    reaches it."""
+    min_epochs: int = Field(1, ge=1)
+    """Of asha: epochs of the first rung; the last one has `train.epochs`."""
+    keep: int = Field(3, ge=1)
+    """How many of the best trials keep their weights; the others keep their records."""
+    finalists: int = Field(2, ge=0)
+    """How many of the best trials are trained again with other seeds, beside the recipe as it stands, as the best of
+    many trials looks better than it is; 0: none."""
+    seeds: int = Field(3, ge=2)
+    """Seeds of each finalist."""
+    max_failures: int | None = Field(None, ge=0)
+    """Failed trials after which the search stops; null: failures never stop it."""
+
+
+def searched_direction(section: TuneConfig) -> Literal["min", "max"]:
+    """Whether a small or a large objective is better."""
+    return direction(section.objective) if section.direction == "auto" else section.direction

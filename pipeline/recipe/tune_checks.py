@@ -5,34 +5,42 @@ from collections.abc import Iterator
 from models.section import Section
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.schema import fields_of, sections_of
+from pipeline.recipe.train import monitors
 from pipeline.recipe.tree import Recipe
-from pipeline.recipe.tune import Float, Int
+from pipeline.recipe.tune import Choice, Float, Int, Parameter, TuneConfig
 
-NOT_SEARCHED = ("name", "tune", "tracking", "register")
-"""Sections that say where results go rather than what is trained."""
+NOT_SEARCHED = ("name", "tune", "tracking", "register", "evaluate")
+"""Sections that say where results go, or how they are looked at, rather than what is trained."""
+
+OPEN = ("train.optimizer.", "model.arguments.", "augment.")
+"""Beginnings of keys that the schema does not list: arguments of Keras's and of the user's, places in a list."""
+
+RUNGS = ("hyperband", "asha")
+"""Algorithms that decide themselves how many epochs a trial is trained."""
 
 
-def check_tune(recipe: Recipe) -> Iterator[Problem]:
-    """Finds what is wrong with the `tune` section."""
-    if recipe.tune is None:
+def check_tune(recipe: Recipe, task: str | None = None) -> Iterator[Problem]:
+    """Finds what is wrong with the `tune` section.
+
+    Args:
+        recipe: The recipe.
+        task: None while it is not known.
+    """
+    section = recipe.tune
+    if section is None:
         return
     known = set(dotted_keys(Recipe))
-    for key, parameter in recipe.tune.space.items():
-        where = f"tune.space.{key}"
-        if key.partition(".")[0] in NOT_SEARCHED:
-            yield Problem(where, f"a search cannot change `{key.partition('.')[0]}`")
-        elif key not in known and not key.startswith("train.optimizer."):
-            yield Problem(where, f"expected a dotted recipe key{nearest(key, known)}")
-        if isinstance(parameter, Int | Float):
-            if parameter.low >= parameter.high:
-                yield Problem(where, f"expected low below high. Received: {parameter.low} and {parameter.high}")
-            elif parameter.log and parameter.low <= 0:
-                yield Problem(where, f"expected low above 0 with log. Received: {parameter.low}")
+    for key, parameter in section.space.items():
+        yield from _key(key, known)
+        yield from _range(key, parameter)
         for other in parameter.when:
-            if other not in known:
+            if not _is_key(other, known):
                 yield Problem(
-                    f"{where}.when", f"expected dotted recipe keys. Received: {other!r}{nearest(other, known)}"
+                    f"tune.space.{key}.when", f"expected dotted recipe keys. Received: {other!r}{nearest(other, known)}"
                 )
+    yield from _cycle(section)
+    yield from _objective(recipe, section, task)
+    yield from _rungs(recipe, section)
 
 
 def dotted_keys(section: type[Section], prefix: str = "") -> Iterator[str]:
@@ -41,3 +49,66 @@ def dotted_keys(section: type[Section], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         for inner in sections_of(field.annotation):
             yield from dotted_keys(inner, f"{prefix}{name}.")
+
+
+def _is_key(key: str, known: set[str]) -> bool:
+    return key in known or key.startswith(OPEN)
+
+
+def _key(key: str, known: set[str]) -> Iterator[Problem]:
+    where, section = f"tune.space.{key}", key.partition(".")[0]
+    if section in NOT_SEARCHED:
+        yield Problem(where, f"a search cannot change `{section}`")
+    elif not _is_key(key, known):
+        yield Problem(where, f"expected a dotted recipe key{nearest(key, known)}")
+
+
+def _range(key: str, parameter: Parameter) -> Iterator[Problem]:
+    where = f"tune.space.{key}"
+    if isinstance(parameter, Choice):
+        repeated = [value for i, value in enumerate(parameter.values) if value in parameter.values[:i]]
+        for value in repeated[:1]:
+            yield Problem(where, f"expected different values. Received twice: {value!r}")
+    if not isinstance(parameter, Int | Float):
+        return
+    if parameter.low >= parameter.high:
+        yield Problem(where, f"expected low below high. Received: {parameter.low} and {parameter.high}")
+    elif parameter.log and parameter.low <= 0:
+        yield Problem(where, f"expected low above 0 with log. Received: {parameter.low}")
+    if parameter.log and isinstance(parameter, Float) and parameter.step is not None and parameter.step <= 1:
+        yield Problem(where, f"expected a step above 1 with log, as it is a factor. Received: {parameter.step}")
+
+
+def _cycle(section: TuneConfig) -> Iterator[Problem]:
+    """Keys that wait for each other would never be searched."""
+    waiting = {key: set(parameter.when) & set(section.space) for key, parameter in section.space.items()}
+    while free := [key for key, others in waiting.items() if not others & set(waiting)]:
+        for key in free:
+            del waiting[key]
+    for key in list(waiting)[:1]:
+        yield Problem(f"tune.space.{key}.when", f"expected no circle. Received: {', '.join(waiting)}")
+
+
+def _objective(recipe: Recipe, section: TuneConfig, task: str | None) -> Iterator[Problem]:
+    if task is None:
+        return
+    computed = monitors(recipe.train, task)
+    if section.objective not in computed:
+        yield Problem(
+            "tune.objective",
+            f"expected one of {', '.join(computed)} for a {task} task. Received: {section.objective!r}"
+            f"{nearest(section.objective, computed)}",
+        )
+
+
+def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
+    if section.algorithm not in RUNGS:
+        return
+    if "train.epochs" in section.space:
+        yield Problem(
+            "tune.space.train.epochs", f"`{section.algorithm}` decides how long trials are trained; leave it out"
+        )
+    if section.algorithm == "asha" and section.min_epochs > recipe.train.epochs:
+        yield Problem(
+            "tune.min_epochs", f"expected at most train.epochs, {recipe.train.epochs}. Received: {section.min_epochs}"
+        )
