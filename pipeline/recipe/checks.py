@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.config import TransferConfig
 from models.knobs import Knobs
 from models.spec import OUTPUT_ACTIVATIONS
 from pipeline.recipe import preprocess
 from pipeline.recipe.augment_checks import check_augment
+from pipeline.recipe.compute_checks import check_compute
 from pipeline.recipe.data import KINDS, TASKS
 from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.evaluate import DEFAULTS, METRICS
@@ -50,6 +52,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
         _task,
         _metrics,
         _training,
+        _compute,
         _columns,
         _augment,
         _sampling,
@@ -156,6 +159,11 @@ def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
     return check_training(recipe.train, known.task)
 
 
+def _compute(recipe: Recipe, _: Known) -> Iterator[Problem]:
+    transfer = isinstance(recipe.model, TransferConfig)
+    return check_compute(recipe.train, batch_size=recipe.data.batch_size, transfer=transfer)
+
+
 def _augment(recipe: Recipe, known: Known) -> Iterator[Problem]:
     return check_augment(recipe, kind=known.kind, task=known.task)
 
@@ -176,8 +184,8 @@ def _sampling(recipe: Recipe, known: Known) -> Iterator[Problem]:
         )
 
 
-def _tune(recipe: Recipe, _: Known) -> Iterator[Problem]:
-    return check_tune(recipe)
+def _tune(recipe: Recipe, known: Known) -> Iterator[Problem]:
+    return check_tune(recipe, known.task)
 
 
 def _columns(recipe: Recipe, _: Known) -> Iterator[Problem]:

@@ -14,6 +14,9 @@ ClassName = Annotated[str, BeforeValidator(str)]
 """Name of a class; YAML may read it as a number."""
 
 
+Positive = Annotated[int, Field(ge=1)]
+
+
 class OptimizerConfig(Section):
     """A Keras optimiser by name, with any of its arguments.
 
@@ -61,11 +64,11 @@ class Swa(Section):
     """Kind of average."""
     start: float = Field(0.75, ge=0, lt=1)
     """Share of the epochs that is trained before averaging begins."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Constant rate from the start of averaging on, in place of the schedule's; null: the schedule goes on."""
 
 
 AveragingConfig = Annotated[Ema | Swa, Field(discriminator="type")]
-    learning_rate: float | None = Field(None, gt=0)
-    """Constant rate from the start of averaging on, in place of the schedule's; null: the schedule goes on."""
 
 
 class SamConfig(Section):
@@ -111,6 +114,9 @@ class TrainConfig(Section):
 
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
+    budget: str | None = None
+    """Time that the stage may take, such as 90s, 20m or 1h30m: steps are measured first, as many epochs as fit take the
+    place of `epochs`, and schedules end with the last of them. null: `epochs` decides."""
     fine_tuning: FineTuningConfig | None = None
     """What comes after these epochs in transfer learning (`model.type: transfer`); null: the pretrained part stays as
     it was."""
@@ -127,15 +133,15 @@ class TrainConfig(Section):
     and schedules go on counting batches; batch norm goes on seeing single ones."""
     sam: SamConfig | None = None
     """Sharpness-aware minimisation; null: plain gradients."""
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+    """What `weight_decay` of the optimiser shrinks; kernels: all but biases, norm parameters and other vectors (Goyal
+    et al. 2017); all: these too."""
     averaging: AveragingConfig | None = None
     """Which average of the weights is kept instead of the last ones; null: none."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop before the last epoch; null: never, and the last weights are kept."""
     loss: NamedObject = "auto"
     """Keras name of the loss, or {type: name, argument: value}; auto: cross-entropy for classes, mean squared error for
-    weight_decay_on: Literal["kernels", "all"] = "kernels"
-    """What `weight_decay` of the optimiser shrinks; kernels: all but biases, norm parameters and other vectors (Goyal
-    et al. 2017); all: these too."""
     regression. Focal losses (Lin et al. 2017): binary_focal_crossentropy, categorical_focal_crossentropy."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of each label that is spread evenly over the classes (Szegedy et al. 2016); also in the validation loss."""
@@ -153,6 +159,19 @@ class TrainConfig(Section):
     alone."""
     deterministic: bool = True
     """Whether the same recipe on the same machine gives bit-identical weights."""
+    batch_size: Literal["auto"] | Positive | None = None
+    """Examples that the network takes at once: a divisor of `data.batch_size`, the parts of which are accumulated to
+    one update. null: the whole batch; auto: the largest part that fits into memory, tried in a process of its own.
+    Batch norm and mixing see the parts."""
+    steps_per_execution: Literal["auto"] | Positive = 1
+    """Steps that TensorFlow runs before it comes back to Python (Keras `steps_per_execution`): a divisor of the steps
+    of an epoch; changes no bit. auto: the fastest, by measurement."""
+    jit_compile: Literal["auto"] | bool = False
+    """Whether XLA compiles the training step (Keras `jit_compile`); needs `deterministic: false`. auto: where it is
+    measured to be faster and the loss stays the same within 0.1 %; with `deterministic: true` never."""
+    threads: Literal["auto"] | Positive | None = None
+    """Threads that one operation is spread over on the CPU; null: as many as there are cores. Their number changes the
+    last bits. auto: the fastest, by measurement; with `deterministic: true`, as null."""
 
 
 def monitors(section: TrainConfig, task: str) -> tuple[str, ...]:
@@ -192,3 +211,21 @@ def resolve(section: TrainConfig, task: str) -> TrainConfig:
     if loss != "auto":
         return section
     return TrainConfig.model_validate({**section.model_dump(), "loss": LOSSES[task][0]})
+
+
+def step_by_step(section: TrainConfig) -> TrainConfig:
+    """The section for what looks at every single step, or is to be measured: nothing is left to measurement in it."""
+    jit_compile = section.jit_compile is True
+    return TrainConfig.model_validate(
+        {
+            **section.model_dump(),
+            "steps_per_execution": 1,
+            "jit_compile": jit_compile,
+            "threads": given_threads(section),
+        }
+    )
+
+
+def given_threads(section: TrainConfig) -> int | None:
+    """The number of threads that the recipe gives; None: TensorFlow's own, or what a measurement says."""
+    return section.threads if isinstance(section.threads, int) else None

@@ -1,5 +1,6 @@
 """Combinations of the `train` section that cannot work, or would not do what they say."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from models.keras_api import arguments
@@ -26,10 +27,10 @@ ELSEWHERE = {
 }
 """Arguments of Keras optimisers to the keys that stand for them."""
 
-PERIODS = {"step": ("every_epochs", "every_steps"), "cosine_restarts": ("first_epochs", "first_steps")}
 DECAYING = ("adamw", "muon")
 """Keras optimisers that decay weights also where no `weight_decay` is given."""
 
+PERIODS = {"step": ("every_epochs", "every_steps"), "cosine_restarts": ("first_epochs", "first_steps")}
 """Keys of a schedule's period, in epochs and in steps."""
 
 
@@ -41,8 +42,8 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
         task: None while it is not known.
     """
     yield from _optimizer(section)
-    yield from _averaging(section)
     yield from _weight_decay(section)
+    yield from _averaging(section)
     yield from _strategy(section)
     yield from _loss(section, task)
     yield from _class_weights(section, task)
@@ -75,7 +76,6 @@ def _optimizer(section: TrainConfig) -> Iterator[Problem]:
                 yield Problem(f"train.optimizer.{argument}", "given beside `train.clip`; keep one of the two")
 
 
-def _averaging(section: TrainConfig) -> Iterator[Problem]:
 def _momentum(section: TrainConfig) -> Iterator[Problem]:
     """The momentum that a schedule moves is in order, the optimiser has one, and nothing else gives it."""
     optimizer, schedule = section.optimizer, section.schedule
@@ -103,6 +103,7 @@ def _weight_decay(section: TrainConfig) -> Iterator[Problem]:
         yield Problem("train.weight_decay_on", "has no effect without `train.optimizer.weight_decay`; give it")
 
 
+def _averaging(section: TrainConfig) -> Iterator[Problem]:
     if not isinstance(section.averaging, Swa):
         return
     if section.early_stopping:
@@ -111,7 +112,7 @@ def _weight_decay(section: TrainConfig) -> Iterator[Problem]:
             "keeps one epoch's weights, and `averaging: {type: swa}` the mean of several; drop one of them, or use ema",
         )
     first = first_averaged_epoch(section.averaging, section.epochs)
-    if section.epochs - first < 2:
+    if section.epochs - first < 2 and section.budget is None:
         yield Problem(
             "train.averaging.start",
             f"expected to leave two or more of {section.epochs} epochs to average. Received: {section.averaging.start}",
@@ -127,9 +128,9 @@ def _strategy(section: TrainConfig) -> Iterator[Problem]:
             yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.{key}`; use none")
     if section.accumulate_steps > 1:
         yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.accumulate_steps`; use none")
-
     if isinstance(section.schedule, OneCycle) and section.schedule.momentum:
         yield Problem("train.strategy", f"`{section.strategy}` is not tried with `train.schedule.momentum`; use none")
+
 
 def _loss(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     """The task has such a loss, the loss such arguments, and labels are smoothed once."""
@@ -192,7 +193,8 @@ def _any(table: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 
 def _schedule(section: TrainConfig) -> Iterator[Problem]:
     """Warm-up and first drop or restart lie within the run, and each is given once."""
-    schedule, epochs = section.schedule, section.epochs
+    # How long a run with a budget is, only a measurement says; the check comes again then.
+    schedule, epochs = section.schedule, section.epochs if section.budget is None else math.inf
     if isinstance(schedule, OneCycle):
         return
     if schedule.warmup_epochs and schedule.warmup_steps:
@@ -224,12 +226,12 @@ def _plateau(section: TrainConfig) -> Iterator[Problem]:
             f"needs a rate that nothing else moves: `schedule: {{type: constant}}` without warm-up. "
             f"Received: {schedule.type}",
         )
-    if plateau.min_learning_rate >= section.optimizer.learning_rate:
-        yield Problem(
     if isinstance(section.averaging, Swa) and section.averaging.learning_rate:
         yield Problem(
             "train.reduce_on_plateau", "needs a rate that nothing else moves; `averaging.learning_rate` does. Keep one"
         )
+    if plateau.min_learning_rate >= section.optimizer.learning_rate:
+        yield Problem(
             "train.reduce_on_plateau.min_learning_rate",
             f"expected less than train.optimizer.learning_rate ({section.optimizer.learning_rate:g}). "
             f"Received: {plateau.min_learning_rate:g}",

@@ -29,6 +29,7 @@ from pipeline.training.sam import SharpnessAware
 from pipeline.training.schedules import ConstantFrom, Rate, cycled_momentum, learning_rate
 from pipeline.training.setup import TrainingSetup
 from pipeline.training.strategy import scope
+from pipeline.training.xla import require_compiled
 from pipeline.transfer.base import load_base, require_unit
 from pipeline.transfer.phases import unfreeze
 from pipeline.transfer.rates import scale_rates
@@ -155,4 +156,5 @@ def compile_learner(
         jit_compile=section.jit_compile,
         auto_scale_loss=False,
     )
+    require_compiled(section, learner)
     return learner
