@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.catalogue import BASES, TECHNIQUES, Base, Technique, written
+from pipeline.comparison.correction import holm
 
 LEVEL = 0.05
 """Largest corrected p that counts as a difference."""
@@ -101,22 +102,6 @@ class Effect:
 def digest(tree: Tree) -> str:
     """Identifies a recipe as it is written, so that a key added to the schema outdates no measurement."""
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Corrects p-values for their number (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure").
-
-    Args:
-        values: Of all tests.
-
-    Returns:
-        Corrected values, in the same order, at most 1.
-    """
-    corrected, largest = [1.0] * len(values), 0.0
-    for rank, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, values[i] * (len(values) - rank))
-        corrected[i] = min(1.0, largest)
-    return corrected
 
 
 def interval(differences: np.ndarray) -> tuple[float, float]:

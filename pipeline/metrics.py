@@ -56,8 +56,13 @@ def accuracy(of: Predicted) -> float:
 def top_k_accuracy(of: Predicted) -> float:
     """Share of examples whose class is among the five most probable, or the two with five classes or fewer."""
     num_classes = of.probabilities.shape[1]
-    k = 5 if num_classes > 5 else 2
+    k = num_top(num_classes)
     return float(metrics.top_k_accuracy_score(of.labels, of.probabilities, k=k, labels=range(num_classes)))
+
+
+def num_top(num_classes: int) -> int:
+    """How many of the most probable classes `top_k_accuracy` looks at."""
+    return 5 if num_classes > 5 else 2
 
 
 def roc_auc(of: Predicted) -> float:

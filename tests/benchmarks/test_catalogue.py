@@ -9,7 +9,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from benchmarks.catalogue import BASES, NOT_TECHNIQUES, OPTIMISERS, TECHNIQUES, Technique, written
-from benchmarks.effects import Training, digest, effect, holm, interval, report
+from benchmarks.effects import Training, digest, effect, interval, report
 from benchmarks.techniques import REPORT, RESULTS, jobs, read
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.schema import fields_of, sections_of, tag_of
@@ -69,11 +69,6 @@ def test_the_effect_pairs_seeds():
     found = effect(BASES["digits"], technique, trainings)
     np.testing.assert_allclose(found.differences("accuracy"), [0.05] * 5)
     assert effect(BASES["digits"], technique, trainings[1:]) is None
-
-
-def test_holm_corrects_as_published():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.5]) == [1.0, 1.0]
 
 
 def test_the_interval_is_of_students_t():

@@ -1,0 +1,134 @@
+"""Two models on the same test examples, or two recipes on the same seeds: the effect, its interval and a test."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from pipeline.comparison.correction import holm
+from pipeline.comparison.intervals import CONFIDENCE, strata_of
+from pipeline.comparison.proportions import Discordance, mcnemar, tango
+from pipeline.comparison.resampling import NUM_RESAMPLES, resample
+from pipeline.comparison.weighted import hits, weighted
+from pipeline.metrics import Predicted, compute
+from pipeline.recipe.evaluate import LOWER_IS_BETTER
+
+LEVEL = 1 - CONFIDENCE
+"""Largest p-value, corrected for the number of tests, that tells two models apart."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much better the second is than the first; below 0: worse."""
+
+    metric: str
+    first: str
+    second: str
+    value: float
+    """In units of the metric, the sign turned for losses and errors."""
+    low: float
+    high: float
+    p: float
+    """Two-sided; corrected where several pairs were tested."""
+    test: str
+    num_examples: int
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the two can be told apart: by the test and by the interval."""
+        return self.p <= LEVEL and not self.low <= 0 <= self.high
+
+    @property
+    def standard_error(self) -> float:
+        """Of the value, from the width of the interval."""
+        return (self.high - self.low) / (2 * float(stats.norm.ppf((1 + CONFIDENCE) / 2)))
+
+
+def effect(metric: str, first: Predicted, second: Predicted, *, seed: int) -> Effect:
+    """Compares two models that answered the same examples; see `effects`."""
+    return effects(metric, {"first": first, "second": second}, seed=seed)[0]
+
+
+def effects(
+    metric: str, models: Mapping[str, Predicted], *, seed: int, num_resamples: int = NUM_RESAMPLES
+) -> list[Effect]:
+    """Compares each pair of models that answered the same examples; p-values are corrected for the number of pairs.
+
+    Shares of examples are compared by McNemar's exact test with Tango's interval, other metrics by the paired
+    bootstrap: the difference on resamples that both are computed on gives its standard error, and Student's t the
+    interval and the p-value, which on small test sets errs less than percentiles do (`benchmarks/comparison.py`).
+
+    Args:
+        metric: A metric of their task.
+        models: Name to labels and outputs, the same examples in the same order.
+        seed: Of the resamples.
+        num_resamples: How many.
+
+    Returns:
+        An effect for each pair, in the order of the names.
+    """
+    rights = {name: values for name, of in models.items() if (values := hits(metric, of)) is not None}
+    if len(rights) == len(models):
+        found = [_of_shares(metric, (a, rights[a]), (b, rights[b])) for a, b in combinations(models, 2)]
+    else:
+        found = _of_resamples(metric, models, replicates(metric, models, seed=seed, num_resamples=num_resamples))
+    return [replace(each, p=corrected) for each, corrected in zip(found, holm([each.p for each in found]), strict=True)]
+
+
+def replicates(
+    metric: str, models: Mapping[str, Predicted], *, seed: int, num_resamples: int = NUM_RESAMPLES
+) -> np.ndarray:
+    """Computes a metric of several models on the same resamples, the sign turned for losses and errors.
+
+    Returns:
+        (num_models, num_resamples); higher is better.
+    """
+    strata = strata_of(next(iter(models.values())))
+    statistics = [weighted(metric, of) for of in models.values()]
+    return _sign(metric) * resample(statistics, strata, seed=seed, num_resamples=num_resamples)
+
+
+def over_seeds(metric: str, first: Sequence[float], second: Sequence[float]) -> Effect:
+    """Compares two recipes by their scores on the same seeds: Wilcoxon's signed-rank test, Student's t interval.
+
+    Five seeds cannot reach a p-value of 0.05 in this test, whatever the scores; six can.
+
+    Args:
+        metric: What was scored.
+        first: A score for each seed.
+        second: The same seeds, in the same order.
+    """
+    differences = _sign(metric) * (np.asarray(second, float) - np.asarray(first, float))
+    num_seeds, mean = len(differences), float(differences.mean())
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1) * stats.sem(differences) if num_seeds > 1 else math.inf
+    p = float(stats.wilcoxon(differences, method="exact" if num_seeds < 50 else "auto").pvalue) if mean else 1.0
+    return Effect(metric, "first", "second", mean, mean - half, mean + half, p, "Wilcoxon", num_seeds)
+
+
+def _sign(metric: str) -> int:
+    return -1 if metric in LOWER_IS_BETTER else 1
+
+
+def _of_shares(metric: str, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray]) -> Effect:
+    counts = Discordance.of(first[1], second[1])
+    low, high = tango(counts, CONFIDENCE)
+    p = mcnemar(counts)
+    return Effect(
+        metric, first[0], second[0], counts.difference, low, high, p, "McNemar's exact test", counts.num_examples
+    )
+
+
+def _of_resamples(metric: str, models: Mapping[str, Predicted], resampled: np.ndarray) -> list[Effect]:
+    scores = [_sign(metric) * compute([metric], of)[metric] for of in models.values()]
+    num_examples = len(next(iter(models.values())).labels)
+    found = []
+    for (i, a), (j, b) in combinations(enumerate(models), 2):
+        value = scores[j] - scores[i]
+        error = float(np.nanstd(resampled[j] - resampled[i], ddof=1))
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_examples - 1)) * error
+        p = 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0
+        found.append(Effect(metric, a, b, value, value - half, value + half, p, "paired bootstrap", num_examples))
+    return found
