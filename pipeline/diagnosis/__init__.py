@@ -1,0 +1,22 @@
+"""Diagnosis of a training: probe -> signals -> rules -> findings -> remedies. Works on any Keras model.
+
+>>> from pipeline.diagnosis import Diagnosis
+>>> model.fit(x, y, callbacks=[diagnosis := Diagnosis(x_probe, y_probe)])
+>>> diagnosis.findings
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.diagnosis.callback import Diagnosis
+
+__all__ = ["Diagnosis"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports Keras when the callback is first asked for."""
+    if name == "Diagnosis":
+        from pipeline.diagnosis.callback import Diagnosis
+
+        return Diagnosis
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,102 @@
+"""The public callback: watches any Keras training, says what is wrong with it, in which layer, since when."""
+# ruff: noqa: ARG002  (Keras hands all arguments to each method, by name)
+
+import time
+from typing import Any, Literal
+
+import keras
+import psutil
+
+from pipeline.diagnosis.diagnose import diagnose, merged
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.probe import Probe
+from pipeline.diagnosis.schedule import is_probed
+from pipeline.diagnosis.signals import Epoch, Signals
+
+
+class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
+    """Diagnoses a training while `fit` runs it; changes nothing of it, unless told to stop it.
+
+    >>> diagnosis = Diagnosis(x_probe, y_probe)
+    >>> model.fit(x, y, epochs=50, callbacks=[diagnosis])
+    >>> diagnosis.findings
+
+    Args:
+        x_probe: A few hundred examples, as `fit` takes them, best from the validation split; the first 256 are passed
+            through the network, up to 1,024 tell what a simple model gets.
+        y_probe: Their labels.
+        on_sick: `stop` ends the training at the first critical finding.
+    """
+
+    def __init__(self, x_probe: Any, y_probe: Any, *, on_sick: Literal["warn", "stop"] = "warn"):
+        super().__init__()
+        self._x, self._y = x_probe, y_probe
+        self._on_sick = on_sick
+        self._readings: list[Any] = []
+        self._epochs: list[Epoch] = []
+        self._started = 0.0
+        self._steps_read = 0
+        self.findings: list[Finding] = []
+        """What was found, the gravest first; findings stay once they are made."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found above `note`."""
+        return all(finding.severity == "note" for finding in self.findings)
+
+    @property
+    def signals(self) -> Signals:
+        """All that was seen so far."""
+        return Signals(self._facts, tuple(self._readings), tuple(self._epochs), self._ended)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Looks before the first step."""
+        self._ended = False
+        self._probe = Probe(self.model, self._x, self._y)
+        first = self._probe.read(0)
+        self._facts = self._probe.facts(self.params["epochs"], self.params.get("steps") or 0)
+        self._readings, self._epochs, self.findings = [first], [], []
+        self._steps_read = self._steps()
+        self._diagnose()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes note of the epoch; looks where the schedule says so."""
+        optimizer = self.model.optimizer
+        scale = getattr(optimizer, "dynamic_scale", None)
+        self._epochs.append(
+            Epoch(
+                epoch + 1,
+                {name: float(value) for name, value in (logs or {}).items()},
+                learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+                secs=time.perf_counter() - self._started,
+                memory_share=psutil.virtual_memory().percent / 100,
+                loss_scale=float("nan") if scale is None else float(keras.ops.convert_to_numpy(scale)),
+            )
+        )
+        if is_probed(epoch + 1, self._facts.planned_epochs):
+            self._look(epoch + 1)
+        self._diagnose()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Looks a last time, and judges the training as a whole."""
+        if self._epochs and self._readings[-1].epoch < self._epochs[-1].epoch:
+            self._look(self._epochs[-1].epoch)
+        self._ended = True
+        self._diagnose()
+
+    def _look(self, epoch: int) -> None:
+        steps = self._steps()
+        self._readings.append(self._probe.read(epoch, steps - self._steps_read))
+        self._steps_read = steps
+
+    def _steps(self) -> int:
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _diagnose(self) -> None:
+        self.findings = merged(self.findings, diagnose(self.signals))
+        if self._on_sick == "stop" and any(finding.severity == "critical" for finding in self.findings):
+            self.model.stop_training = True

@@ -1,0 +1,42 @@
+"""What a diagnosis says: a symptom, where, since when, on what evidence, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.diagnosis.remedies import Remedy
+
+Severity = Literal["note", "warning", "critical"]
+
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "critical")
+"""From what is worth knowing, over what should be mended, to what makes going on pointless."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a training."""
+
+    symptom: str
+    """One of `rules.SYMPTOMS`."""
+    severity: Severity
+    message: str
+    """What is wrong, in plain words."""
+    layers: tuple[str, ...] = ()
+    """Names of the layers, most to blame first; none: the network as a whole."""
+    first_epoch: int = 0
+    """Epochs completed when the symptom was first seen; 0: before the first step."""
+    called_epoch: int = 0
+    """Epochs completed when it was found to be of this severity."""
+    confidence: float = 1.0
+    """How often a finding like this is right, from 0 to 1."""
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    """The numbers that it rests on, by name."""
+    remedies: tuple[Remedy, ...] = ()
+    """What to change, the most promising first."""
+    source: str = ""
+    """Where the rule is from."""
+
+    @property
+    def rank(self) -> int:
+        """Severity as a number: 0 is a note."""
+        return SEVERITIES.index(self.severity)

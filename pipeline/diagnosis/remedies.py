@@ -1,0 +1,94 @@
+"""What to change when something is wrong: recipe overrides, ordered by the rules that give them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.diagnosis.signals import Facts
+
+DEFAULT_RATE = 0.001
+"""Learning rate that Adam was published with (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980)."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One change of a training."""
+
+    overrides: Mapping[str, Any]
+    """Recipe keys with their new values; where the network is not ours, the key says what is meant."""
+    why: str
+    """What it does, in plain words."""
+
+    def __str__(self) -> str:
+        return " ".join(f"{key}={_written(value)}" for key, value in self.overrides.items())
+
+
+TANH = Remedy(
+    {"model.activation": "tanh", "model.kernel_initializer": "glorot_uniform"},
+    "tanh is bounded and never dies; Glorot's weights keep its signals alive (Glorot and Bengio 2010)",
+)
+RELU = Remedy(
+    {"model.activation": "relu", "model.kernel_initializer": "he_normal"},
+    "ReLU passes gradients on undiminished; He's weights keep their size (He et al. 2015)",
+)
+SELU = Remedy(
+    {"model.activation": "selu", "model.kernel_initializer": "lecun_normal"},
+    "SELU normalises signals by itself, however deep the network (Klambauer et al. 2017)",
+)
+LEAKY_RELU = Remedy(
+    {"model.activation": "leaky_relu", "model.kernel_initializer": "he_normal"},
+    "a leaky ReLU lets a gradient through on both sides (Maas et al. 2013)",
+)
+REINITIALIZE = Remedy(
+    {"model.kernel_initializer": "auto"},
+    "start from weights whose scale suits the activation, and from small random ones everywhere",
+)
+BATCH_NORM = Remedy(
+    {"model.normalization": "batch"},
+    "batch normalisation brings each layer's signals back to a common scale (Ioffe and Szegedy 2015)",
+)
+DEFAULT_ADAM = Remedy(
+    {"train.optimizer.type": "adam", "train.optimizer.learning_rate": DEFAULT_RATE},
+    "Adam at its published rate adapts the step of each weight (Kingma and Ba 2015)",
+)
+CLIP = Remedy({"train.clip.global_norm": 1.0}, "no gradient may be longer than 1 (Pascanu et al. 2013)")
+STANDARDIZE = Remedy({"preprocess.normalize": "standard"}, "mean 0 and variance 1 for every input (LeCun et al. 1998)")
+RIGHT_OUTPUT = Remedy(
+    {"model.output_activation": "auto"},
+    "the output must give what the loss takes: softmax for classes, sigmoid for yes or no, linear for values",
+)
+RIGHT_LOSS = Remedy({"train.loss": "auto"}, "the loss that belongs to the task and its labels")
+EARLY_STOPPING = Remedy({"train.early_stopping.patience": 10}, "keep the weights of the best epoch and stop there")
+DROPOUT = Remedy({"model.dropout": 0.5}, "dropout keeps units from relying on each other (Srivastava et al. 2014)")
+WEIGHT_DECAY = Remedy({"model.l2": 0.001}, "a penalty on large weights keeps the function smooth")
+LABEL_SMOOTHING = Remedy({"train.label_smoothing": 0.1}, "wrong labels weigh less when none is taken as certain")
+BALANCE = Remedy({"train.class_weights": "balanced"}, "rare classes count as much as frequent ones")
+LESS_MEMORY = Remedy({"data.memory": "disk"}, "read prepared examples from disk; smaller batches help too")
+FLOAT32 = Remedy({"train.precision": "float32"}, "float32 needs no scaling of the loss")
+
+
+def rate(facts: Facts, factor: float) -> Remedy:
+    """Multiplies the learning rate.
+
+    Args:
+        facts: Of the training; the rate at its start.
+        factor: Below 1: smaller steps.
+    """
+    value = float(f"{facts.learning_rate * factor:.3g}")
+    why = "smaller steps do not jump over the minimum" if factor < 1 else "larger steps get there within the plan"
+    return Remedy({"train.optimizer.learning_rate": value}, why)
+
+
+def more_epochs(facts: Facts, factor: int = 3) -> Remedy:
+    """Trains longer."""
+    return Remedy({"train.epochs": facts.planned_epochs * factor}, "the loss is still falling")
+
+
+def wider(facts: Facts, factor: int = 4) -> Remedy:
+    """Gives hidden layers more units."""
+    widest = max((layer.width for layer in facts.layers[:-1]), default=16)
+    return Remedy({"model.units": max(32, widest * factor)}, "more units can say more of the input")
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

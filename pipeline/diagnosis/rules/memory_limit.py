@@ -1,0 +1,26 @@
+"""Rule: memory near its limit."""
+
+from collections.abc import Iterator
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.learning import Learning
+from pipeline.diagnosis.remedies import LESS_MEMORY
+from pipeline.diagnosis.rules.rule import Rule
+from pipeline.diagnosis.signals import Signals
+
+
+class MemoryLimit(Rule):
+    """The machine's memory is nearly used up: the next growth ends the run, or swapping slows it down."""
+
+    symptom = "memory_limit"
+    source = "ours"
+    remedies = (LESS_MEMORY,)
+
+    max_share: float = 0.97
+    """Share of the machine's memory in use, by all processes."""
+
+    def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
+        """Looks at the last epoch; it may be another process's doing, so that it is worth a note only."""
+        if signals.epochs and signals.epochs[-1].memory_share > self.max_share:
+            share = signals.epochs[-1].memory_share
+            yield self.finding(signals, "note", f"{share:.0%} of the memory is in use.", evidence={"share": share})

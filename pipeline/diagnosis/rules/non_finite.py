@@ -1,0 +1,48 @@
+"""Rule: NaN or infinite values."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.learning import Learning
+from pipeline.diagnosis.remedies import CLIP, REINITIALIZE, RELU, TANH
+from pipeline.diagnosis.rules.rule import Rule
+from pipeline.diagnosis.signals import Column, Signals
+
+
+class NonFinite(Rule):
+    """A value became too large for the number format, or an operation had no answer (log of 0, 0 / 0).
+
+    From there it spreads to all weights within a step, and nothing more is learnt.
+    """
+
+    symptom = "nan"
+    source = "Goodfellow et al. 2016, section 8.2.4; TensorFlow `tf.debugging.enable_check_numerics`"
+    remedies = (TANH, REINITIALIZE, RELU, CLIP)
+
+    def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
+        """Looks at the loss, and at all values of the network over the probe."""
+        loss = signals.losses[-1] if signals.epochs else 0.0
+        if signals.last.finite and np.isfinite(loss):
+            return
+        share = float(signals.last.layers[:, Column.NON_FINITE].max(initial=0.0))
+        yield self.finding(
+            signals,
+            "critical",
+            "The network holds values that are no numbers (NaN or infinite): every step from here on is lost.",
+            layers=self._origin(signals),
+            evidence={"share of values": share, "loss": float(loss)},
+        )
+
+    def _origin(self, signals: Signals) -> list[str]:
+        """The layers whose output overflows first, else those whose output grows most, at the earliest such reading."""
+        broken = next((reading for reading in signals.readings if not reading.finite), signals.last)
+        sizes = broken.layers[:, Column.SIZE]
+        if not np.isfinite(sizes).any():
+            sizes = signals.first.layers[:, Column.SIZE]
+        overflowing = ~np.isfinite(sizes)
+        if overflowing.any():
+            return [signals.facts.layers[int(overflowing.argmax())].name]
+        growth = np.diff(np.log(np.maximum(sizes, 1e-30)), prepend=0.0)
+        return [signals.facts.layers[int(growth.argmax())].name] if len(sizes) else []

@@ -1,0 +1,46 @@
+"""Rule: slow convergence."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.learning import Learning
+from pipeline.diagnosis.remedies import DEFAULT_ADAM, more_epochs, rate
+from pipeline.diagnosis.rules.rule import Rule
+from pipeline.diagnosis.signals import Column, Signals
+
+
+class SlowConvergence(Rule):
+    """The loss still falls when the plan ends: steps too small, or too few of them."""
+
+    symptom = "slow_convergence"
+    source = "ours; Goodfellow et al. 2016, section 11.4.1 on the learning rate"
+
+    window: float = 0.2
+    """Last share of the epochs, whose halves are compared."""
+    min_fall: float = 0.01
+    """Relative fall of the mean training loss from the one half to the other."""
+    min_change: float = 1e-4
+    """Change of the weights a step, relative to them, below which steps are too small (Karpathy, CS231n: 1e-3)."""
+
+    def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
+        """Compares late epochs with those just before."""
+        if not learning.failed or not signals.last.finite:
+            return
+        losses = signals.losses
+        half = max(2, int(len(losses) * self.window / 2))
+        fall = 1 - losses[-half:].mean() / losses[-2 * half : -half].mean() if len(losses) >= 2 * half else 0.0
+        pace = float(np.nan_to_num(signals.column(Column.UPDATE)[1:4], nan=1.0).max(initial=0.0))
+        slow = len(signals.readings) > 1 and 0 < pace < self.min_change
+        if not slow and not (signals.ended and fall > self.min_fall):
+            return
+        facts = signals.facts
+        yield self.finding(
+            signals,
+            "warning",
+            f"The loss still falls, by {fall:.1%} over the last epochs: it will not get there within the plan.",
+            evidence={"fall": float(fall), "change of weights a step": pace},
+            remedies=(rate(facts, 10), DEFAULT_ADAM, rate(facts, 100), more_epochs(facts)),
+            confidence=0.8,
+        )

@@ -1,0 +1,184 @@
+"""What a training is asked to do, read from its loss and labels: classes, values, and what chance would get."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.diagnosis.reference import neighbours_score
+
+LossFunction = Callable[[Any, Any], Any]
+
+CLASSES = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
+BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+VALUES = (
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_squared_logarithmic_error",
+    "mean_absolute_percentage_error",
+    "huber",
+    "log_cosh",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the labels of a probe are, and how an output is scored against them."""
+
+    kind: str
+    """`classes`, `binary`, `labels`, `values` or `unknown`."""
+    loss_name: str
+    loss: LossFunction | None
+    """(labels, outputs) -> one number; None for several losses."""
+    from_logits: bool
+    labels: np.ndarray
+    """Class indices `(n,)`; 0 or 1 `(n, labels)`; values `(n, outputs)`."""
+
+    def score(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Accuracy, or R² of values, float32; NaN where the task is unknown."""
+        if self.kind == "unknown":
+            return tf.constant(float("nan"))
+        labels = tf.constant(self.labels)
+        if self.kind == "values":
+            residual = tf.reduce_mean((tf.reshape(outputs, labels.shape) - labels) ** 2)
+            return 1 - residual / max(float(self.labels.var(axis=0).mean()), 1e-12)
+        return tf.reduce_mean(tf.cast(self.answers(outputs) == tf.cast(labels, "int64"), "float32"))
+
+    def answers(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Class indices int64 `(n,)`, or 0 and 1 `(n, labels)`."""
+        if self.kind == "classes":
+            return tf.argmax(outputs, axis=-1)
+        positive = outputs > (0.0 if self.from_logits else 0.5)
+        return tf.reshape(tf.cast(positive, "int64"), self.labels.shape)
+
+    @property
+    def chance(self) -> float:
+        """Score of the best constant answer."""
+        if self.kind == "classes":
+            return float(np.bincount(self.labels).max() / len(self.labels))
+        if self.kind in ("binary", "labels"):
+            share = self.labels.mean(axis=0)
+            return float(np.maximum(share, 1 - share).mean())
+        return 0.0 if self.kind == "values" else float("nan")
+
+    def constant_loss(self, labels: Any, num_outputs: int) -> float:
+        """Loss of the best constant answer; for values that of their mean.
+
+        Args:
+            labels: As `fit` gets them.
+            num_outputs: Outputs of the network.
+        """
+        if self.kind == "unknown" or self.loss is None:
+            return float("nan")
+        share = self._shares(num_outputs)
+        if self.from_logits and self.kind == "classes":
+            share = np.log(share)
+        elif self.from_logits and self.kind != "values":
+            share = np.log(share / (1 - share))
+        outputs = np.tile(share.astype("float32"), (len(self.labels), 1))
+        return float(np.mean(self.loss(labels, tf.constant(outputs))))
+
+    def neighbours(self, features: np.ndarray) -> float:
+        """Score of nearest neighbours on the same examples; NaN where there is no sense in it."""
+        if self.kind not in ("classes", "binary", "values") or len(self.labels) <= 1:
+            return float("nan")
+        labels = self.labels.astype("int64") if self.kind == "binary" else self.labels
+        return neighbours_score(features, labels, classes=self.kind != "values")
+
+    def _shares(self, num_outputs: int) -> np.ndarray:
+        if self.kind == "classes":
+            counts = np.bincount(self.labels, minlength=num_outputs).astype("float64")
+            smoothed: np.ndarray = (counts + 1e-6) / (counts + 1e-6).sum()
+            return smoothed
+        means: np.ndarray = self.labels.reshape(len(self.labels), -1).mean(axis=0)
+        return means if self.kind == "values" else means.clip(1e-6, 1 - 1e-6)
+
+
+def task_of(model: keras.Model, labels: Any) -> Task:
+    """Reads the task from a compiled model's loss and from labels of the form that `fit` takes.
+
+    Args:
+        model: Compiled; several losses, or one that Keras does not know, make an unknown task.
+        labels: Of the probe.
+    """
+    name, function = _loss(model)
+    array = None if isinstance(labels, dict | list | tuple) else np.asarray(labels)
+    from_logits = _from_logits(model.loss) if function else False
+    unknown = Task("unknown", name, function, from_logits, np.zeros(0))
+    if array is None or function is None or array.ndim > 2:
+        return unknown
+    if name.removeprefix("sparse_") in CLASSES:
+        sparse = name.startswith("sparse_") or array.ndim == 1
+        indices = array.reshape(-1) if sparse else array.argmax(axis=-1)
+        return Task("classes", name, function, from_logits, indices.astype("int64"))
+    if name in BINARY:
+        if array.ndim == 2 and array.shape[1] > 1:
+            return Task("labels", name, function, from_logits, np.round(array).astype("int64"))
+        return Task("binary", name, function, from_logits, np.round(array.reshape(-1)).astype("int64"))
+    if name in VALUES:
+        return Task("values", name, function, from_logits, array.reshape(len(array), -1).astype("float32"))
+    return unknown
+
+
+def labels_problem(task: Task, labels: Any, num_outputs: int) -> str:
+    """Says what is wrong with the coding or range of labels; an empty text: nothing.
+
+    Args:
+        task: What the loss makes of them.
+        labels: As `fit` gets them.
+        num_outputs: Outputs of the network.
+    """
+    if task.kind == "unknown":
+        return ""
+    array = np.asarray(labels, "float64")
+    if not np.isfinite(array).all():
+        return "labels hold NaN or infinite values"
+    if task.kind in ("binary", "labels") and (array.min() < 0 or array.max() > 1):
+        return f"{task.loss_name} takes labels from 0 to 1; these go from {array.min():g} to {array.max():g}"
+    if task.kind != "classes":
+        return ""
+    if task.loss_name.startswith("sparse_"):
+        if array.min() < 0 or array.max() >= num_outputs:
+            return f"labels go from {array.min():g} to {array.max():g}, but there are {num_outputs} outputs, from 0"
+    elif array.ndim == 2 and not np.allclose(array.sum(axis=1), 1, atol=1e-3):
+        return "one-hot labels must add up to 1 in each row"
+    return ""
+
+
+RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
+"""Smallest and largest values of activations that do not give every number."""
+
+
+def out_of_reach(task: Task, activation: str) -> bool:
+    """Whether labels of a regression hold values that the output activation cannot give."""
+    if task.kind != "values" or activation not in RANGES:
+        return False
+    lowest, highest = RANGES[activation]
+    return bool(task.labels.min() < lowest or task.labels.max() > highest)
+
+
+def _loss(model: keras.Model) -> tuple[str, LossFunction | None]:
+    loss = model.loss
+    if loss is None or isinstance(loss, dict | list | tuple):
+        return "", None
+    found = keras.losses.get(loss)
+    function = getattr(found, "fn", found)
+    name = getattr(function, "__name__", type(found).__name__)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), lambda y, p: _mean_loss(found, y, p)
+
+
+def _mean_loss(loss: LossFunction, labels: Any, outputs: tf.Tensor) -> tf.Tensor:
+    """Calls a loss as `fit` does: labels get the axis that they lack beside one output an example."""
+    labels = tf.convert_to_tensor(labels)
+    if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1:
+        labels = labels[..., None]
+    return tf.reduce_mean(loss(labels, outputs))
+
+
+def _from_logits(loss: Any) -> bool:
+    arguments = getattr(loss, "_fn_kwargs", {}) or {}
+    return bool(getattr(loss, "from_logits", arguments.get("from_logits", False)))

@@ -1,0 +1,117 @@
+"""The public callback on real models: what it sees, and that it changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.diagnosis import Diagnosis
+from pipeline.diagnosis.signals import Column
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(128, 4)).astype("float32")
+Y = (X[:, 0] + X[:, 1] > 0).astype("float32")
+
+
+def network(*, activation: str = "relu", kernel: str = "he_normal", loss: str = "binary_crossentropy") -> keras.Model:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, kernel_initializer=kernel, name="one"),
+            keras.layers.Activation(activation),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(8, activation=activation, kernel_initializer=kernel, name="two"),
+            keras.layers.Dense(1, activation="sigmoid", name="answer"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
+    return model
+
+
+def fit(model: keras.Model, *callbacks: keras.callbacks.Callback, epochs: int = 4) -> None:
+    model.fit(X, Y, epochs=epochs, batch_size=32, verbose=0, shuffle=False, callbacks=list(callbacks))
+
+
+def test_a_training_with_the_callback_ends_with_the_same_weights() -> None:
+    watched, alone = network(), network()
+    fit(watched, Diagnosis(X, Y))
+    fit(alone)
+    for one, other in zip(watched.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_readings_are_what_numpy_gets_from_the_model() -> None:
+    model, diagnosis = network(), Diagnosis(X, Y)
+    fit(model, diagnosis)
+    signals = diagnosis.signals
+    assert [layer.name for layer in signals.facts.layers] == ["one", "two", "answer"]
+    assert [layer.activations for layer in signals.facts.layers] == [("relu",), ("relu",), ("sigmoid",)]
+    assert [reading.epoch for reading in signals.readings] == [0, 1, 2, 3, 4]
+    hidden = np.maximum(keras.ops.convert_to_numpy(model.layers[0](X)), 0)
+    row = signals.last.layers[0]
+    assert row[Column.SIZE] == pytest.approx(np.sqrt((hidden**2).mean()), rel=1e-4)
+    assert row[Column.SPREAD] == pytest.approx(np.sqrt(hidden.var(axis=0).mean()), rel=1e-4)
+    assert row[Column.DEAD] == (hidden == 0).all(axis=0).mean()
+    answers = model.predict(X, verbose=0)
+    assert signals.last.score == pytest.approx(((answers[:, 0] > 0.5) == Y).mean(), abs=1e-6)
+    assert signals.last.loss == pytest.approx(model.evaluate(X, Y, verbose=0)[0], rel=1e-4)
+
+
+def test_facts_tell_what_chance_and_nearest_neighbours_get() -> None:
+    diagnosis = Diagnosis(X, Y)
+    fit(network(), diagnosis, epochs=1)
+    facts = diagnosis.signals.facts
+    share = max(Y.mean(), 1 - Y.mean())
+    assert facts.chance == pytest.approx(share)
+    assert facts.constant_loss == pytest.approx(-(share * np.log(share) + (1 - share) * np.log(1 - share)), rel=1e-3)
+    assert 0.8 < facts.neighbours < 1
+
+
+def test_a_healthy_training_gets_nothing_above_a_note() -> None:
+    diagnosis = Diagnosis(X, Y)
+    fit(network(), diagnosis, epochs=20)
+    assert diagnosis.healthy, diagnosis.findings
+
+
+def test_a_network_of_zeros_is_called_after_one_epoch_and_can_be_stopped() -> None:
+    diagnosis = Diagnosis(X, Y, on_sick="stop")
+    fit(network(kernel="zeros"), diagnosis, epochs=20)
+    assert len(diagnosis.signals.epochs) <= 2
+    finding = next(each for each in diagnosis.findings if each.symptom == "poor_initialization")
+    assert (finding.severity, finding.layers[0], finding.first_epoch) == ("critical", "one", 0)
+    assert "model.kernel_initializer=auto" in str(finding.remedies[0])
+
+
+def test_nested_shared_and_subclassed_layers_are_seen_by_their_names() -> None:
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="tanh", name="inside")], name="inner")
+
+    class Custom(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = inner
+            self.shared = keras.layers.Dense(4, activation="relu", name="shared")
+            self.answer = keras.layers.Dense(1, activation="sigmoid", name="answer")
+
+        def call(self, x: object) -> object:
+            return self.answer(self.shared(self.shared(self.inner(x))))
+
+    model = Custom()
+    model.compile("adam", "binary_crossentropy")
+    diagnosis = Diagnosis(X, Y)
+    fit(model, diagnosis, epochs=1)
+    assert [layer.name for layer in diagnosis.signals.facts.layers] == ["inside", "shared", "answer"]
+    assert model(X[:2]).shape == (2, 1)
+
+
+def test_recurrent_and_several_outputs_get_what_can_be_seen() -> None:
+    x = keras.Input((5, 2))
+    state = keras.layers.LSTM(3, name="memory")(x)
+    model = keras.Model(x, {"a": keras.layers.Dense(1, name="a")(state), "b": keras.layers.Dense(1, name="b")(state)})
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    rows = RNG.normal(size=(32, 5, 2)).astype("float32")
+    labels = {"a": rows[:, 0, :1], "b": rows[:, 1, :1]}
+    diagnosis = Diagnosis(rows, labels)
+    model.fit(rows, labels, epochs=1, verbose=0, callbacks=[diagnosis])
+    assert {layer.name for layer in diagnosis.signals.facts.layers} == {"memory", "a", "b"}
+    assert np.isfinite(diagnosis.signals.last.loss)
+    assert (diagnosis.signals.last.layers[:, Column.GRADIENT] > 0).all()
