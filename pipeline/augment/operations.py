@@ -3,9 +3,9 @@
 import math
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
+from pipeline.augment.arithmetic import transformed
 from pipeline.augment.fused import fused
 from pipeline.augment.geometry import rotated, sheared, shifted
 from pipeline.augment.pixels import WHITE, posterized, solarized
@@ -29,12 +29,6 @@ OPERATIONS = (
 )
 
 LEVELS = 256
-
-# Keras's own arithmetic; its random numbers, which are not keyed by example, are not used. (Its Equalization takes the
-# histogram of the whole batch; ours is of each image.)
-_AUTO_CONTRAST = keras.layers.AutoContrast(value_range=(0, WHITE), dtype="float32", name="auto_contrast")
-_COLOR = keras.layers.RandomColorDegeneration(0.0, value_range=(0, WHITE), seed=0, dtype="float32", name="color")
-_SHARPNESS = keras.layers.RandomSharpness(0.0, value_range=(0, WHITE), seed=0, dtype="float32", name="sharpness")
 
 
 class Space(NamedTuple):
@@ -107,7 +101,7 @@ def _revalued(images: tf.Tensor, chosen: Chosen, space: Space) -> tf.Tensor:
     most, fewest = space.bits
     bits = most - tf.cast(tf.round(strength * (most - fewest)), tf.int32)
     changed = {
-        "auto_contrast": _AUTO_CONTRAST.transform_images(images),
+        "auto_contrast": transformed("AutoContrast", images, white=WHITE),
         "solarize": solarized(images, LEVELS * (1.0 - strength)),
         "posterize": posterized(images, bits),
         "contrast": _blended(tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), images, factor),
@@ -115,7 +109,13 @@ def _revalued(images: tf.Tensor, chosen: Chosen, space: Space) -> tf.Tensor:
         "sharpness": _sharpened(images, factor),
     }
     if images.shape[-1] == 3:
-        changed["color"] = _COLOR.transform_images(images, {"factor": tf.reshape(1.0 - factor, (-1, 1, 1, 1))})
+        changed["color"] = transformed(
+            "RandomColorDegeneration",
+            images,
+            {"factor": tf.reshape(1.0 - factor, (-1, 1, 1, 1))},
+            white=WHITE,
+            first=0.0,
+        )
     result = images
     for name, values in changed.items():
         result = tf.where(tf.reshape(chosen.chooses(name), (-1, 1, 1, 1)), values, result)
@@ -125,7 +125,8 @@ def _revalued(images: tf.Tensor, chosen: Chosen, space: Space) -> tf.Tensor:
 def equalized(images: tf.Tensor) -> tf.Tensor:
     """Spreads the values of each image and channel so that all are about equally frequent, as PIL's `ImageOps` does.
 
-    Images of fewer than 256 pixels are too small for that and stay, as in PIL.
+    Images of fewer than 256 pixels are too small for that and stay, as in PIL. Keras's layer takes one histogram
+    of the whole batch.
     """
     batch, height, width, channels = images.shape
     values = tf.reshape(tf.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
@@ -153,4 +154,8 @@ def _sharpened(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     _, height, width, _ = images.shape
     rows, columns = ((tf.range(size) > 0) & (tf.range(size) < size - 1) for size in (height, width))
     inner = rows[:, tf.newaxis, tf.newaxis] & columns[tf.newaxis, :, tf.newaxis]
-    return tf.where(inner, _SHARPNESS.transform_images(images, {"factor": factor / 2}), images)
+    return tf.where(
+        inner,
+        transformed("RandomSharpness", images, {"factor": factor / 2}, white=WHITE, first=0.0),
+        images,
+    )

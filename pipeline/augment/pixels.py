@@ -3,19 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from pipeline.augment.arithmetic import transformed
 from pipeline.augment.hashing import Draws
 from pipeline.recipe.augment import Brightness, Contrast, Cutout, Hue, Noise, Posterize, Saturation, Solarize
 
 WHITE = 255.0
-
-# Keras's own arithmetic; its random numbers, which are not keyed by example, are not used.
-_HUE = keras.layers.RandomHue(0.0, value_range=(0, WHITE), seed=0, dtype="float32", name="hue")
-_SATURATION = keras.layers.RandomSaturation(0.0, value_range=(0, 1), seed=0, dtype="float32", name="saturation")
-_POSTERIZATION = keras.layers.RandomPosterization(8, value_range=(0, WHITE), seed=0, dtype="float32", name="posterize")
-_SOLARIZATION = keras.layers.Solarization(value_range=(0, WHITE), seed=0, dtype="float32", name="solarize")
 
 
 def contrast(transform: Contrast, draws: Draws, images: tf.Tensor) -> tf.Tensor:
@@ -47,13 +41,17 @@ def cutout(transform: Cutout, draws: Draws, images: tf.Tensor) -> tf.Tensor:
 def hue(transform: Hue, draws: Draws, images: tf.Tensor) -> tf.Tensor:
     """Turns the colours of an image by up to `fraction` of the circle."""
     turn = {"factor": draws.amount(1, transform.fraction)}
-    return _where_chosen(draws, _HUE.transform_images(images, turn), images)
+    return _where_chosen(draws, transformed("RandomHue", images, turn, white=WHITE, first=0.0), images)
 
 
 def saturation(transform: Saturation, draws: Draws, images: tf.Tensor) -> tf.Tensor:
     """Multiplies saturation by a factor in [1 - fraction, 1 + fraction]."""
     factor = {"factor": 1.0 + draws.amount(1, transform.fraction)}
-    return _where_chosen(draws, WHITE * _SATURATION.transform_images(images / WHITE, factor), images)
+    return _where_chosen(
+        draws,
+        WHITE * transformed("RandomSaturation", images / WHITE, factor, white=1.0, first=0.0),
+        images,
+    )
 
 
 def solarize(transform: Solarize, draws: Draws, images: tf.Tensor) -> tf.Tensor:
@@ -63,7 +61,7 @@ def solarize(transform: Solarize, draws: Draws, images: tf.Tensor) -> tf.Tensor:
 
 def solarized(images: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """Inverts values from `threshold` on; float32 (batch,), in [0, 255]."""
-    return _SOLARIZATION.transform_images(images, {"thresholds": _an_image(threshold), "additions": 0.0})
+    return transformed("Solarization", images, {"thresholds": _an_image(threshold), "additions": 0.0}, white=WHITE)
 
 
 def posterize(transform: Posterize, draws: Draws, images: tf.Tensor) -> tf.Tensor:
@@ -73,7 +71,9 @@ def posterize(transform: Posterize, draws: Draws, images: tf.Tensor) -> tf.Tenso
 
 def posterized(images: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
     """Keeps the highest bits of each value; int32 (batch,), in [1, 8]."""
-    return _POSTERIZATION.transform_images(images, {"shift_factor": tf.cast(8 - bits, tf.uint8)})
+    return transformed(
+        "RandomPosterization", images, {"shift_factor": tf.cast(8 - bits, tf.uint8)}, white=WHITE, first=8
+    )
 
 
 def _where_chosen(draws: Draws, changed: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
