@@ -231,16 +231,28 @@ def tracked(function: Callable[..., None]) -> Callable[..., None]:
     return click.option("--uri", default=None, help="MLflow tracking URI; by default that of mlruns/ here.")(function)
 
 
+def notice(text: str) -> None:
+    """Says beside the output of a command what one should know of it."""
+    click.echo(text, err=True)
+
+
 @command
 @tracked
 @click.option("--experiment", default=None, help="Only the runs of this experiment.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs, newest first.")
-def runs(uri: str | None, experiment: str | None, limit: int) -> None:
-    """Lists runs, newest first."""
+@click.option(
+    "--status",
+    type=click.Choice(["finished", "failed", "killed", "running"]),
+    help="Only the runs that ended so, or go on.",
+)
+def runs(uri: str | None, experiment: str | None, limit: int, status: str | None) -> None:
+    """Lists runs, newest first; where MLflow does not answer, those recorded here."""
     from pipeline.runs import list_runs, runs_table
     from pipeline.terminal import console
 
-    console().print(runs_table(list_runs(uri, experiment=experiment, limit=limit)))
+    wanted = status.upper() if status else None
+    rows = list_runs(uri, experiment=experiment, status=wanted, limit=limit, say=notice)
+    console().print(runs_table(rows))
 
 
 @command
@@ -252,7 +264,32 @@ def compare(uri: str | None, a: str, b: str) -> None:
     from pipeline.runs import compare_runs, comparison_table
     from pipeline.terminal import console
 
-    console().print(comparison_table(compare_runs(uri, a, b)))
+    console().print(comparison_table(compare_runs(uri, a, b, say=notice)))
+
+
+@command
+@click.argument("run", required=False)
+@click.option("--uri", default=None, help="Send to this MLflow store, instead of that of each run.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default="mlruns",
+    show_default=True,
+    help="Where the runs are recorded: the recipe's tracking.directory.",
+)
+def sync(run: str | None, uri: str | None, directory: Path) -> None:
+    """Sends what MLflow lacks of the runs recorded here. RUN is an id or a name; by default all that have ended."""
+    from pipeline.sync import sync as send
+
+    runs_sent = []
+    for synced in send(directory, run, uri=uri):
+        click.echo(f"{synced.id[:8]}  {synced.name}  {synced.num_sent} records sent")
+        runs_sent.append(synced)
+    problems = [f"{synced.id[:8]}  {synced.name}: {synced.problem}" for synced in runs_sent if synced.problem]
+    if not runs_sent:
+        click.echo("nothing to send: MLflow has all of every run that has ended")
+    if problems:
+        raise UserError("\n".join(problems))
 
 
 @command

@@ -50,7 +50,7 @@ class RunResult:
     recipe: Recipe
     outcomes: tuple[Outcome, ...]
     run_id: str
-    """MLflow run that holds the results; an earlier one where nothing had to run."""
+    """Run that holds the results, an earlier one where nothing had to run; MLflow's id if the store was there."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Last value of every metric that the stages logged, such as `test/accuracy` and `best/epoch`."""
     tags: dict[str, str] = field(default_factory=dict)
@@ -85,6 +85,7 @@ def run(
     force: Iterable[str] = (),
     until: str | None = None,
     listener: Listener = lambda _: None,
+    tracked: "Run | None" = None,
 ) -> RunResult:
     """Runs a recipe; stages of which nothing changed are taken from the cache.
 
@@ -94,13 +95,14 @@ def run(
         force: Stages to run whatever the cache holds.
         until: Last stage to run; by default all.
         listener: Called with what happens: records of kind `stage`, and those of the stages' journals.
+        tracked: An open run to record to; by default one is opened when the first stage has to run.
 
     Raises:
         UserError: For a mistake in the recipe, the data or the arguments; nothing is lost.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     stages, forced = _until(until), frozenset(_stage_names(force))
-    walk = _Walk(recipe, forced, listener)
+    walk = _Walk(recipe, forced, listener, tracked)
     with walk.tracked():
         for stage in stages:
             walk.step(stage)
@@ -176,13 +178,13 @@ def find_learning_rate(
 class _Walk:
     """One pass over the stages, with the tracked run that opens when the first stage has to run."""
 
-    def __init__(self, recipe: Recipe, forced: frozenset[str], listener: Listener):
+    def __init__(self, recipe: Recipe, forced: frozenset[str], listener: Listener, run: "Run | None" = None):
         self.recipe, self.forced, self.listener = recipe, forced, listener
         _make_folder(recipe.tracking.directory)
         self.cache = Cache(Path(recipe.tracking.directory))
         self.fingerprints = {"source": _source_fingerprint(recipe)}
         self.outcomes: list[Outcome] = []
-        self.run: Run | None = None
+        self.run = run
         self._stack = contextlib.ExitStack()
 
     @contextlib.contextmanager
@@ -292,12 +294,16 @@ class _Walk:
     def _open_store(self) -> "Tracking":
         from pipeline.tracking import Tracking
 
-        return Tracking.open(self.recipe.tracking, experiment=self.recipe.name, base=Path.cwd())
+        def say(text: str) -> None:
+            self.listener({"kind": "say", "text": text})
+
+        return Tracking.open(self.recipe.tracking, experiment=self.recipe.name, base=Path.cwd(), say=say)
 
     def _know_data(self) -> None:
         """Checks the recipe again, now that kind and task are certain; tells the tracked run of the data."""
         manifest = Manifest.load(self.outcomes[0].entry.folder / "development" / "manifest.json")
-        problems = check(self.recipe, Known(manifest.kind, manifest.task))
+        has_categories = any(column.type == "category" for column in manifest.columns)
+        problems = check(self.recipe, Known(manifest.kind, manifest.task, has_categories))
         if problems:
             raise RecipeError(problems, {"": f"{self.recipe.name} (its data is known now)"})
         if self.run:

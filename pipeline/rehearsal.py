@@ -76,7 +76,7 @@ def qualify_recipe(
         found = qualify(lambda name: _assemble(recipe, prepared, precision=name), mixed, num_steps)
         found.draw(out)
         tracked.log_file(out, "qualify")
-        tracking.store.client.log_text(tracked.id, json.dumps(found.report(), indent=2), "qualify/qualify.json")
+        tracked.log_text(json.dumps(found.report(), indent=2), "qualify/qualify.json")
     return found, tracked.id
 
 

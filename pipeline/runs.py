@@ -1,8 +1,9 @@
 """Runs in the terminal: the list of them, and what differs between two."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,22 @@ from rich.text import Text
 from pipeline.errors import UserError
 from pipeline.recipe.errors import nearest
 from pipeline.recipe.tracking import TrackingConfig
-from pipeline.tracking import RunRecord, Store, champion_versions, open_store, read_runs
+from pipeline.tracking import (
+    ERROR,
+    RunFolder,
+    RunRecord,
+    Store,
+    absolute_uri,
+    champion_versions,
+    open_store,
+    read_folder,
+    read_runs,
+    run_folders,
+    sqlite_file,
+    unsent_folders,
+)
+
+Say = Callable[[str], None]
 
 SHORT = 8
 """Characters of a run id or a fingerprint that are shown."""
@@ -41,6 +57,8 @@ class RunRow:
     """The first characters of the data's fingerprint; empty if none was collected."""
     registered: str
     """The registered model, such as `digits 3 (champion)`; empty if there is none."""
+    reason: str
+    """One line on why it did not finish; empty if it did, or goes on."""
 
 
 @dataclass(frozen=True)
@@ -80,35 +98,92 @@ class Comparison:
     metrics: list[MetricPair]
 
 
-def list_runs(uri: str | None = None, *, experiment: str | None = None, limit: int = 20) -> list[RunRow]:
+def list_runs(
+    uri: str | None = None,
+    *,
+    experiment: str | None = None,
+    status: str | None = None,
+    limit: int = 20,
+    say: Say = lambda _: None,
+) -> list[RunRow]:
     """Lists pipeline runs, newest first.
 
     Args:
         uri: MLflow tracking URI; by default that of the working directory.
         experiment: Name of an experiment; by default all of them.
+        status: FINISHED, FAILED, KILLED or RUNNING; by default all of them.
         limit: How many runs at most.
+        say: Is told where the store does not answer and the runs are those recorded here.
 
     Raises:
-        UserError: If there is no store, or no such experiment.
+        UserError: If there is neither a store nor a run recorded here, or no such experiment.
     """
-    store = open_existing(uri)
-    champions = champion_versions(store)
-    return [_row(record, champions) for record in islice(read_runs(store, experiment), limit)]
+    records, champions = known_runs(uri, experiment, say)
+    chosen = (record for record in records if status in (None, record.status))
+    return [_row(record, champions) for record in islice(chosen, limit)]
 
 
-def compare_runs(uri: str | None, a: str, b: str) -> Comparison:
+def compare_runs(uri: str | None, a: str, b: str, *, say: Say = lambda _: None) -> Comparison:
     """Finds what differs between two runs in recipe, data, code, environment and metrics.
 
     Args:
         uri: MLflow tracking URI; by default that of the working directory.
         a: The left run: its id, a unique beginning of it, or a name, of which the latest run is meant.
         b: The right run.
+        say: As in `list_runs`.
 
     Raises:
-        UserError: If there is no store, or no such run.
+        UserError: If there is neither a store nor a run recorded here, or no such run.
     """
-    records = list(read_runs(open_existing(uri)))
+    records = list(known_runs(uri, None, say)[0])
     return compare_records(find_run(records, a), find_run(records, b))
+
+
+def known_runs(
+    uri: str | None, experiment: str | None = None, say: Say = lambda _: None
+) -> tuple[Iterator[RunRecord], dict[str, str]]:
+    """Finds the runs of a store and those recorded here that it lacks, or lacks a part of; newest first.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        experiment: Name of an experiment; by default all of them.
+        say: As in `list_runs`.
+
+    Returns:
+        The runs, and of each registered model the version that serves; of none if the store does not answer.
+
+    Raises:
+        UserError: If there is neither a store nor a run recorded here, or no such experiment.
+    """
+    place = absolute_uri(uri or TrackingConfig().uri, Path.cwd())
+    try:
+        store = open_existing(uri)
+    except UserError as away:
+        here = [folder for root in _roots(place) for folder in run_folders(root)]
+        records = _recorded(here, place, experiment)
+        if not records:
+            raise
+        say(f"{away}. These are the runs recorded here")
+        return iter(records), {}
+    unsent = _recorded([folder for root in _roots(place) for folder in unsent_folders(root)], place, experiment)
+    ids = {record.id for record in unsent}
+    stored = (record for record in read_runs(store, experiment) if record.id not in ids)
+    return merge(stored, unsent, key=lambda record: record.started, reverse=True), champion_versions(store)
+
+
+def _roots(uri: str) -> list[Path]:
+    """Where the folders of a store's runs may lie: in the default directory, and beside a sqlite file."""
+    beside = sqlite_file(uri)
+    return list(
+        dict.fromkeys([Path.cwd() / TrackingConfig().directory / "runs", *([beside.parent / "runs"] if beside else [])])
+    )
+
+
+def _recorded(folders: Iterable[RunFolder], uri: str, experiment: str | None) -> list[RunRecord]:
+    """The runs of these folders that are meant for a store, newest first."""
+    records = [read_folder(folder) for folder in folders if folder.header.uri == uri]
+    chosen = [record for record in records if experiment in (None, record.experiment)]
+    return sorted(chosen, key=lambda record: record.started, reverse=True)
 
 
 def open_existing(uri: str | None) -> Store:
@@ -166,7 +241,9 @@ def compare_records(left: RunRecord, right: RunRecord) -> Comparison:
 def runs_table(rows: Iterable[RunRow]) -> Table:
     """Draws the list of runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "name", "status", "when", "took", "results", "data", "registered"):
+    rows = list(rows)
+    titles = ("id", "name", "status", "when", "took", "results", "data", "registered")
+    for title in (*titles, *(["why"] if any(row.reason for row in rows) else [])):
         table.add_column(title, justify="right" if title == "took" else "left", overflow="fold")
     for row in rows:
         table.add_row(
@@ -178,6 +255,7 @@ def runs_table(rows: Iterable[RunRow]) -> Table:
             "  ".join(f"{key.removeprefix('test/')} {value:.4g}" for key, value in row.metrics.items()),
             row.data,
             row.registered,
+            *([row.reason] if len(table.columns) > len(titles) else []),
         )
     return table
 
@@ -208,6 +286,7 @@ def _row(record: RunRecord, champions: Mapping[str, str]) -> RunRow:
         metrics=metrics,
         data=record.tags.get("data.fingerprint", "")[:SHORT],
         registered=_registered(record.tags, champions),
+        reason=record.tags.get(ERROR, "") if record.status in ("FAILED", "KILLED") else "",
     )
 
 

@@ -54,6 +54,8 @@ class Stage:
     """Distributions whose version the result depends on."""
     outside: Callable[[Recipe], dict[str, str]] = lambda _: {}
     """Content from outside the road that the result depends on: what it is, to its fingerprint."""
+    keeps: str | None = None
+    """Folder in its folder from which it goes on where it was stopped; None: it begins anew."""
     outdated: Callable[[Recipe, Entry], str | None] = lambda *_: None
     """Says why an entry no longer stands although nothing it depends on has changed; None if it stands."""
 
@@ -169,7 +171,7 @@ def _register(work: Work) -> StageResult:
         evaluated=work.folders["evaluate"],
         out=work.out,
         journal=work.journal,
-        registry=Registry(work.run.tracking.store, work.run.id),
+        registry=Registry(*work.run.in_store()),
     )
 
 
@@ -186,6 +188,9 @@ def _unregistered(recipe: Recipe, entry: Entry) -> str | None:
         return f"the registry that had {name} version {version} does not answer"
     return None if has_version(store, name, version) else f"{name} version {version} is no longer in the registry"
 
+
+NO_PART_OF_A_TRAINING = {"model": {"source", "weights", "folder"}, "train": {"checkpoint"}}
+"""Keys that say where something is, or when it is saved: what is learned does not depend on them."""
 
 STAGES = (
     Stage(
@@ -211,8 +216,9 @@ STAGES = (
         reads=lambda r: {
             "seed": r.seed,
             "data": {"batch_size": r.data.batch_size, "sampling": r.data.sampling},
-            **_part(r, "augment", "model", "train", without={"model": {"source", "weights", "folder"}}),
+            **_part(r, "augment", "model", "train", without=NO_PART_OF_A_TRAINING),
         },
+        keeps="checkpoints",
         outside=lambda r: {"pretrained": source.fingerprint} if (source := _pretrained(r)) else {},
         needs=("preprocess",),
         libraries=("keras", "tensorflow", "numpy"),

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 
 from pipeline.cache import Ingredients
 from pipeline.errors import UserError
+from pipeline.journal import Journal
 from pipeline.runs import Difference, compare_records, compare_runs, comparison_table, find_run, list_runs, runs_table
 from pipeline.tracking import RunRecord
 from tests.test_tracking import MANIFEST, open_tracking
@@ -45,8 +46,10 @@ def write(tracking, folder: Path, name: str, params: dict, metrics: dict, error:
     with tracking.run(name, params=params, environment={"python": "3.11", "git.commit": "abc"}, artifacts={}) as run:
         run.log_data("digits", MANIFEST)
         ingredients = Ingredients({}, {}, code, {})
-        with run.stage("train", folder=folder, reason="first run", ingredients=ingredients) as stage:
-            stage.listener({"kind": "metrics", "values": metrics, "step": None})
+        out = folder / run.id
+        out.mkdir()
+        with run.stage("train", folder=out, reason="first run", ingredients=ingredients) as stage:
+            Journal(out / "journal.jsonl", (stage.listener,)).log_metrics(metrics)
             if error:
                 raise error
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import posixpath
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -20,10 +19,9 @@ KEY_LENGTH = 200
 """Longest name in characters; MLflow takes 250."""
 
 
-def metrics(values: Mapping[str, float], step: int | None) -> list[Metric]:
+def metrics(values: Mapping[str, float], step: int | None, time: int) -> list[Metric]:
     """Metrics at a step, 0 for values of the whole run, stamped with the time in milliseconds."""
-    now = int(time.time() * 1000)
-    return [Metric(entity_key(key), value, now, step or 0) for key, value in values.items()]
+    return [Metric(entity_key(key), value, time, step or 0) for key, value in values.items()]
 
 
 def params(values: Mapping[str, Any]) -> list[Param]:

@@ -1,12 +1,17 @@
-"""Runs as plain records, read back from the store."""
+"""Runs as plain records, read back from the store, or from the folders in which they are recorded here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlflow.entities import Metric
+
 from pipeline.errors import UserError
+from pipeline.journal import Record
 from pipeline.recipe.errors import nearest
+from pipeline.tracking import entities
+from pipeline.tracking.folder import RUN_TAG, RunFolder
 from pipeline.tracking.store import Store, all_pages
 
 PAGE = 200
@@ -18,7 +23,7 @@ class RunRecord:
     """What the store knows of one pipeline run."""
 
     id: str
-    """MLflow run id, 32 hex digits."""
+    """32 hex digits: that of the run's folder, which is MLflow's if the store was there when the run began."""
     name: str
     experiment: str
     status: str
@@ -65,6 +70,43 @@ def read_runs(store: Store, experiment: str | None = None) -> Iterator[RunRecord
     return (_record(run, names) for run in runs)
 
 
+def read_folder(folder: RunFolder) -> RunRecord:
+    """Reads what a run's folder says of it, in the form in which the store would say it."""
+    header, mine = folder.header, [record for record in folder.records() if record.get("run") == ""]
+    metrics: dict[str, Metric] = {}
+    tags: dict[str, str] = {}
+    end: Record | None = None
+    for record in mine:
+        match record["kind"]:
+            case "begin":
+                tags |= record["tags"]
+                end = None
+            case "tags":
+                tags |= record["values"]
+            case "metrics":
+                for metric in entities.metrics(record["values"], record["step"], record["time"]):
+                    if metric.key not in metrics or _order(metric) >= _order(metrics[metric.key]):
+                        metrics[metric.key] = metric
+            case "end":
+                end = record
+    return RunRecord(
+        id=header.id,
+        name=header.name,
+        experiment=header.experiment,
+        status=end["status"] if end else "RUNNING" if folder.lives() else "KILLED",
+        started=datetime.fromtimestamp(header.started / 1000, UTC),
+        seconds=(end["time"] - header.started) / 1000 if end else None,
+        params={param.key: param.value for param in entities.params(header.params)},
+        metrics={key: metric.value for key, metric in metrics.items()},
+        tags={tag.key: tag.value for tag in entities.tags(tags)},
+    )
+
+
+def _order(metric: Metric) -> tuple[int, int]:
+    """Which of a metric's points the store takes for the last."""
+    return metric.step, metric.timestamp
+
+
 def champion_versions(store: Store) -> dict[str, str]:
     """Returns the version of each registered model that the alias `champion` points to now."""
     models = all_pages(lambda token: store.client.search_registered_models(page_token=token))
@@ -74,7 +116,7 @@ def champion_versions(store: Store) -> dict[str, str]:
 def _record(run: Any, experiments: dict[str, str]) -> RunRecord:
     info = run.info
     return RunRecord(
-        id=info.run_id,
+        id=run.data.tags.get(RUN_TAG, info.run_id),
         name=info.run_name,
         experiment=experiments[info.experiment_id],
         status=info.status,

@@ -1,11 +1,15 @@
 """Runs whose process died without a word: found at the next start and closed as KILLED."""
 
 import socket
+from pathlib import Path
 
 import psutil
+from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from pipeline.journal import RecordFile
+from pipeline.tracking.folder import RunFolder, unfinished, unsent_folders
 from pipeline.tracking.store import all_pages
 
 PROCESS, ERROR = "plumbline.process", "plumbline.error"
@@ -15,16 +19,41 @@ CLOCK_SECS = 2.0
 """How far two readings of one process's start time may differ: the kernel's boot time moves with the clock."""
 
 
-def process_tags() -> dict[str, str]:
-    """The tag by which a later process can tell whether this one still lives."""
+def this_process() -> str:
+    """The text by which a later process can tell whether this one still lives."""
     process = psutil.Process()
-    return {PROCESS: f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"}
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def reap_folders(root: Path) -> list[RunFolder]:
+    """Closes, in their own records, the runs under `root` whose process is gone, as KILLED.
+
+    Returns:
+        The folders of the runs closed.
+    """
+    return [folder for folder in unsent_folders(root) if _close(folder)]
+
+
+def _close(folder: RunFolder) -> bool:
+    try:
+        with folder.writing(timeout_secs=0):
+            file = RecordFile(folder.journal)
+            begun = unfinished(file.records)
+            for name, begin in begun.items():
+                gone = {ERROR: f"killed: the process is gone ({begin['process']})"}
+                last = file.records[-1]["time"]
+                file.append({"kind": "tags", "run": name, "values": gone, "time": last})
+                file.append({"kind": "end", "run": name, "status": "KILLED", "time": last})
+            return bool(begun)
+    except Timeout:
+        return False
 
 
 def reap(client: MlflowClient) -> list[str]:
     """Closes the RUNNING runs of this machine whose process is gone, nested ones too, as KILLED.
 
-    They end at the time of their last metric, or when they began.
+    They end at the time of their last metric, or when they began. The records of those that ran elsewhere, or were
+    deleted, do not come this way.
 
     Returns:
         Ids of the runs closed.

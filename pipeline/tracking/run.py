@@ -1,5 +1,8 @@
 """Writing a run: one parent run for the recipe, one nested run for each stage that ran.
 
+Everything is written to the run's own folder (`folder.py`) and sent from there (`sending.py`): by a process beside the
+run while it goes on, and by the run itself at its end. No stage waits for the store.
+
 Curves and results go to the parent, which is what people compare; a nested run carries why its stage ran, what of the
 recipe it reads and what it used of the machine.
 """
@@ -9,58 +12,106 @@ import getpass
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from filelock import Timeout
 from mlflow.exceptions import MlflowException
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils import mlflow_tags
 from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 from pipeline.cache import Entry, Ingredients
 from pipeline.errors import UserError
-from pipeline.journal import StageResult, read_journal
+from pipeline.journal import Record, RecordFile, StageResult, read_journal
 from pipeline.manifest import Manifest
 from pipeline.recipe.tracking import TrackingConfig
-from pipeline.tracking import entities
+from pipeline.tracking.background import Background
+from pipeline.tracking.folder import RUN_TAG, Header, RunFolder, unsent_folders
 from pipeline.tracking.note import RunFacts, StageFacts, compose_note, compose_stage_note
-from pipeline.tracking.reaping import ERROR, process_tags, reap
-from pipeline.tracking.store import Store, one_line, open_store, redacted
+from pipeline.tracking.reaping import ERROR, PROCESS, reap, reap_folders, this_process
+from pipeline.tracking.sending import Sender
+from pipeline.tracking.store import (
+    Store,
+    StoreAwayError,
+    absolute_uri,
+    find_experiment,
+    is_away,
+    one_line,
+    open_store,
+    redacted,
+)
+from pipeline.tracking.system import system_metrics
 
-FLUSH_SECS = 1.0
-"""Metrics wait at most so long for company: an epoch that takes longer is sent at once."""
-
-SAMPLING_SECS = 1.0
-"""Time between two samples of what the machine is doing."""
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """An experiment of an open store, ready to take runs."""
+    """A place on disk that takes runs, and the store that they are sent to."""
 
-    store: Store
-    experiment_id: str
     config: TrackingConfig
+    experiment: str
+    """Name of the MLflow experiment."""
+    base: Path
+    """Folder that relative paths are relative to."""
+    say: Say
+    """Tells the user what goes on with the store."""
     reaped: list[str]
-    """Ids of the runs found dead at the start, now KILLED."""
+    """Ids of the MLflow runs found dead at the start, now KILLED."""
+    opened: Store | None
+    """The store, if it answered at the start."""
 
     @classmethod
-    def open(cls, section: TrackingConfig, *, experiment: str, base: Path) -> "Tracking":
-        """Opens the store and the experiment, and closes the runs that killed processes left RUNNING.
+    def open(cls, section: TrackingConfig, *, experiment: str, base: Path, say: Say = lambda _: None) -> "Tracking":
+        """Closes the runs that killed processes left RUNNING, and looks whether the store answers.
 
         Args:
             section: The recipe's `tracking` section.
             experiment: Name of the experiment if the section has none.
-            base: Folder that a relative sqlite path is relative to: the working directory.
+            base: Folder that relative paths are relative to: the working directory.
+            say: Is told in one line what the user should know: that the store is away, that records wait.
 
         Raises:
-            UserError: If the store does not answer, or the experiment was deleted.
+            UserError: If the URI is no store, or the experiment was deleted. A server that is away is no mistake.
         """
-        store = open_store(section.uri, base)
-        return cls(store, _experiment_id(store, section.experiment or experiment), section, reap(store.client))
+        name = section.experiment or experiment
+        root = runs_root(base, section)
+        try:
+            store = open_store(section.uri, base)
+            find_experiment(store, name)
+        except StoreAwayError as away:
+            reap_folders(root)
+            say(f"{away}. The run goes on: it is recorded here, and sent once the store is back")
+            return cls(section, name, base, say, [], None)
+        except MlflowException as error:
+            if not is_away(error):
+                raise
+            say(f"{one_line(error)}. The run goes on: it is recorded here, and sent once the store is back")
+            return cls(section, name, base, say, [], None)
+        tracking = cls(section, name, base, say, reap(store.client), store)
+        for folder in reap_folders(root):
+            tracking.send(Sender(folder))
+        waiting = [folder for folder in unsent_folders(root) if not folder.lives()]
+        if waiting:
+            say(f"{len(waiting)} earlier runs have records that their store lacks: `plumbline sync` sends them")
+        return tracking
+
+    @property
+    def store(self) -> Store:
+        """The store; opened now if it was away at the start.
+
+        Raises:
+            StoreAwayError: If it still is.
+        """
+        return self.opened or open_store(self.config.uri, self.base)
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's id of the experiment."""
+        return find_experiment(self.store, self.experiment)
 
     @contextlib.contextmanager
     def run(
@@ -70,6 +121,7 @@ class Tracking:
         params: Mapping[str, Any],
         environment: Mapping[str, str],
         artifacts: Mapping[str, str],
+        run_id: str | None = None,
     ) -> Iterator["Run"]:
         """Records one pipeline run; it ends as FINISHED, FAILED or KILLED, whatever happens in the block.
 
@@ -78,40 +130,126 @@ class Tracking:
             params: Flat recipe keys.
             environment: Flat facts of code and machine, kept as tags and as `environment.json`.
             artifacts: File name in the run to its text: `{"recipe.yaml": ...}`.
+            run_id: A run whose process died, which goes on now; a new run if there is no record of it.
 
         Raises:
-            UserError: If the store does not take a record.
+            UserError: If the disk does not take a record.
         """
-        tags = {**environment, **self.config.tags, **_source_tags(name, environment)}
-        run = Run(self, self._create(name, tags), RunFacts(name, params))
-        with _closing(self.store, run.id, run.conclude):
-            with self.store.writing():
-                entities.log(self.store.client, run.id, params=entities.params(params))
-                files = {"environment.json": json.dumps(environment, indent=2, ensure_ascii=False), **artifacts}
-                for file, text in files.items():
-                    self.store.client.log_text(run.id, redacted(text), file)
-            yield run
+        folder = RunFolder(runs_root(self.base, self.config) / run_id) if run_id else None
+        again = folder is not None and folder.journal.exists()
+        if folder is None or not again:
+            folder = self._create(name, params)
+        with _only_writer(folder):
+            folder.mark_unsent()
+            run = Run(self, folder, RunFacts(name, params))
+            background = Background(folder)
+            try:
+                with _closing(run, "", run.conclude):
+                    tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}
+                    run.begin("", tags, again=again)
+                    if not again:
+                        run.record("params", values=dict(params))
+                    files = {"environment.json": json.dumps(environment, indent=2, ensure_ascii=False), **artifacts}
+                    for file, text in files.items():
+                        run.log_text(text, file)
+                    yield run
+            finally:
+                background.end(sent=self.send(run.sender))
 
-    def _create(self, name: str, tags: Mapping[str, str]) -> str:
-        """Creates an MLflow run of this process and returns its id."""
-        with self.store.writing():
-            run = self.store.client.create_run(self.experiment_id, run_name=name, tags=process_tags())
-            entities.log(self.store.client, run.info.run_id, tags=entities.tags(tags))
-        return str(run.info.run_id)
+    def send(self, sender: Sender) -> bool:
+        """Sends what a run's store lacks, and says what could not be sent.
+
+        Returns:
+            Whether nobody else is sending it any more.
+        """
+        try:
+            sender.send()
+        except Timeout:
+            return False
+        except UserError as error:
+            self.say(f"{error}. All of run {sender.folder.path.name} is kept here: `plumbline sync` sends it")
+        for refused in sender.folder.sent.refused:
+            self.say(f"run {sender.folder.path.name}: the store does not take {refused}")
+        return True
+
+    def _create(self, name: str, params: Mapping[str, Any]) -> RunFolder:
+        """Makes the folder of a new run, and the run in the store if it answers."""
+        started, run_id = time.time_ns() // 1_000_000, None
+        if self.opened:
+            with contextlib.suppress(MlflowException, OSError), self.opened.turn():
+                created = self.opened.client.create_run(
+                    self.experiment_id, start_time=started, run_name=name, tags={PROCESS: this_process()}
+                )
+                run_id = str(created.info.run_id)
+        header = Header(
+            id=run_id or uuid.uuid4().hex,
+            name=name,
+            experiment=self.experiment,
+            uri=self.opened.uri if self.opened else absolute_uri(self.config.uri, self.base),
+            started=started,
+            params=dict(params),
+            in_store=run_id is not None,
+        )
+        return RunFolder.create(runs_root(self.base, self.config), header)
 
 
-@dataclass(frozen=True)
+def runs_root(base: Path, section: TrackingConfig) -> Path:
+    """Where the folders of runs lie."""
+    return base / section.directory / "runs"
+
+
+@dataclass
 class Run:
     """A pipeline run that is being recorded."""
 
     tracking: Tracking
-    id: str
-    """MLflow run id."""
+    folder: RunFolder
     facts: RunFacts
+
+    def __post_init__(self) -> None:
+        self.sender = Sender(self.folder)
+        self._file = RecordFile(self.folder.journal)
+        if self._file.cut_bytes:
+            # Numbers are used again: all is sent again, and what the store has stays as it is.
+            self.folder.save_sent(replace(self.folder.sent, next=0))
+            self.record("say", text=f"the run's record: its last {self._file.cut_bytes} bytes were torn and cut off")
+        self._forwarded: dict[str, int] = {}
+        for record in self._file.records:
+            if "of" in record:
+                stage, number = record["of"]
+                self._forwarded[stage] = number
+
+    @property
+    def id(self) -> str:
+        """Id of the run: MLflow's if the store answered at the start, else one that only we resolve."""
+        return self.folder.path.name
+
+    def in_store(self) -> tuple[Store, str]:
+        """Sends all that was recorded so far; returns the store and the run's MLflow id.
+
+        Raises:
+            UserError: If the store does not take it.
+        """
+        try:
+            self.sender.send()
+        except Timeout:
+            raise UserError(
+                f"tracking.uri: {redacted(self.folder.header.uri)} takes the run's records too slowly to go on. "
+                "Finished stages are kept: run the same command later"
+            ) from None
+        return self.tracking.store, self.folder.sent.ids[""]
+
+    def record(self, kind: str, run: str = "", **more: Any) -> None:
+        """Appends a record for the run, or for a nested one."""
+        self._file.append({"kind": kind, "run": run, **more})
+
+    def begin(self, name: str, tags: Mapping[str, str], *, again: bool) -> None:
+        """Records that the run, or a nested one, begins, or goes on."""
+        self.record("begin", name, tags=dict(tags), process=this_process(), again=again)
 
     @contextlib.contextmanager
     def stage(self, name: str, *, folder: Path, reason: str, ingredients: Ingredients) -> Iterator["Stage"]:
-        """Records a stage that runs, as a nested run.
+        """Records a stage that runs, as a nested run; one that was killed and goes on is the same nested run.
 
         Args:
             name: Name of the stage; its artifacts lie in a folder of this name.
@@ -122,34 +260,41 @@ class Run:
         Yields:
             The stage; hand its `listener` to the stage's journal.
         """
-        store = self.tracking.store
         tags = {
-            mlflow_tags.MLFLOW_PARENT_RUN_ID: self.id,
+            RUN_TAG: f"{self.id}/{name}",
             "stage.reason": reason,
             "stage.key": ingredients.key,
             "stage.code": _digest(ingredients.code),
         }
         facts = StageFacts(name, "ran")
-        stage = Stage(self, self.tracking._create(name, tags), Listener(self, facts, folder), reason)
-        self._begin(facts, f"ran: {reason}", ingredients)
+        stage = Stage(self, Listener(self, facts, folder), reason)
+        self._note(facts, f"ran: {reason}", ingredients)
         started = time.perf_counter()
-        with _closing(store, stage.id, stage.conclude):
-            with store.writing():
-                entities.log(store.client, stage.id, params=entities.params(ingredients.recipe))
+        with _closing(self, name, stage.conclude):
+            before = [record for record in self._file.records if record.get("run") == name]
+            again = any(record["kind"] == "begin" for record in before)
+            self.begin(name, tags, again=again)
+            if not again:
+                self.record("params", name, values=ingredients.recipe)
+            stage.listener.replay()
             try:
-                with _system_metrics(self.tracking, stage.id):
+                with self._sampling(name, sum(record["kind"] == "metrics" for record in before)):
                     yield stage
             finally:
                 facts.seconds = time.perf_counter() - started
 
     def replay(self, name: str, entry: Entry) -> None:
-        """Records a stage taken from the cache: its metrics, tags and artifacts at once, and whose they are."""
-        facts = StageFacts(name, "reused")
-        self._begin(facts, f"reused from {entry.run_id}", entry.ingredients)
-        listener = Listener(self, facts, entry.folder)
-        for record in read_journal(entry.folder / "journal.jsonl"):
-            listener(record)
-        listener.flush()
+        """Records a stage taken from the cache: its metrics, tags and artifacts at once, and whose they are.
+
+        A stage that this run computed before it was killed stays its own.
+        """
+        if entry.run_id == self.id:
+            facts = StageFacts(name, "ran", entry.seconds)
+            self.facts.stages.append(facts)
+        else:
+            facts = StageFacts(name, "reused")
+            self._note(facts, f"reused from {entry.run_id}", entry.ingredients)
+        Listener(self, facts, entry.folder).replay()
 
     def log_data(self, name: str, manifest: Manifest) -> None:
         """Records the data as the run's dataset input, by its fingerprint; no example is read.
@@ -160,36 +305,50 @@ class Run:
         """
         self.facts.data = manifest
         profile = {"num_rows": sum(manifest.counts.values()), **manifest.counts, "num_classes": len(manifest.classes)}
-        dataset = Dataset(
-            name=name,
-            digest=manifest.fingerprint[:MAX_DATASET_DIGEST_SIZE],
-            source_type=manifest.kind,
-            source=json.dumps({"source": manifest.source}, ensure_ascii=False),
-            profile=json.dumps(profile),
-        )
-        store = self.tracking.store
-        with store.writing():
-            context = InputTag(mlflow_tags.MLFLOW_DATASET_CONTEXT, "training")
-            store.client.log_inputs(self.id, [DatasetInput(dataset, [context])])
-            tags = {"data.fingerprint": manifest.fingerprint, "data.source": manifest.source}
-            entities.log(store.client, self.id, tags=entities.tags(tags))
+        dataset = {
+            "name": name,
+            "digest": manifest.fingerprint[:MAX_DATASET_DIGEST_SIZE],
+            "source_type": manifest.kind,
+            "source": json.dumps({"source": manifest.source}, ensure_ascii=False),
+            "profile": json.dumps(profile),
+        }
+        self.record("data", dataset=dataset)
+        self.record("tags", values={"data.fingerprint": manifest.fingerprint, "data.source": manifest.source})
 
     def log_file(self, path: Path, folder: str) -> None:
         """Records a file that no stage wrote, in a folder of the run's artifacts."""
-        store = self.tracking.store
-        with store.writing():
-            store.client.log_artifact(self.id, str(path), folder)
+        self.log_artifact(path, f"{folder}/{path.name}")
+
+    def log_text(self, text: str, path: str) -> None:
+        """Records a text, without credentials, as an artifact of the run."""
+        self.folder.keep_text(redacted(text), path)
+        self.record("artifact", path=path)
+
+    def log_artifact(self, file: Path, path: str, **more: Any) -> None:
+        """Keeps a file with the run and records it under `path`."""
+        self.folder.keep(file, path)
+        self.record("artifact", path=path, **more)
+
+    def forward(self, stage: str, record: Record) -> bool:
+        """Whether a record of a stage's journal is not in the run's yet; notes that it is now."""
+        if record["seq"] <= self._forwarded.get(stage, -1):
+            return False
+        self._forwarded[stage] = record["seq"]
+        return True
 
     def conclude(self, error: str | None) -> None:
         """Writes the note; `error` is one line on why the run did not finish."""
         self.facts.error = error
-        self.tracking.store.client.set_tag(self.id, mlflow_tags.MLFLOW_RUN_NOTE, compose_note(self.facts))
+        self.record("tags", values={mlflow_tags.MLFLOW_RUN_NOTE: compose_note(self.facts)})
 
-    def _begin(self, facts: StageFacts, how: str, ingredients: Ingredients) -> None:
+    def _note(self, facts: StageFacts, how: str, ingredients: Ingredients) -> None:
         self.facts.stages.append(facts)
-        tags = {f"stage.{facts.name}": how, f"code.{facts.name}": _digest(ingredients.code)}
-        with self.tracking.store.writing():
-            entities.log(self.tracking.store.client, self.id, tags=entities.tags(tags))
+        self.record("tags", values={f"stage.{facts.name}": how, f"code.{facts.name}": _digest(ingredients.code)})
+
+    def _sampling(self, name: str, first: int) -> contextlib.AbstractContextManager[None]:
+        if not self.tracking.config.system_metrics:
+            return contextlib.nullcontext()
+        return system_metrics(lambda values, step: self.record("metrics", name, values=values, step=step), first)
 
 
 @dataclass
@@ -197,125 +356,94 @@ class Stage:
     """A stage that is being recorded."""
 
     run: Run
-    id: str
-    """Id of the nested MLflow run."""
     listener: "Listener"
     """Takes the records of the stage's journal."""
     reason: str
     result: StageResult | None = None
     """What the stage returned, once it has."""
 
+    @property
+    def id(self) -> str | None:
+        """Id of the nested MLflow run, once the store has it."""
+        return self.run.folder.sent.ids.get(self.listener.facts.name)
+
     def conclude(self, error: str | None) -> None:
-        """Sends what waits, and writes the nested run's note; `error` is one line on why the stage did not end."""
-        self.listener.flush()
+        """Writes the nested run's note; `error` is one line on why the stage did not end."""
         summary = error or (self.result.summary if self.result else "")
         tags = {mlflow_tags.MLFLOW_RUN_NOTE: compose_stage_note(self.reason, self.listener.facts, summary)}
         if self.result:
             tags["stage.fingerprint"] = self.result.fingerprint
-        entities.log(self.run.tracking.store.client, self.id, tags=entities.tags(tags))
+        self.run.record("tags", self.listener.facts.name, values=tags)
 
 
 @dataclass
 class Listener:
-    """Sends the records of a stage's journal to the pipeline run: metrics in batches, all else as it comes."""
+    """Takes the records of a stage's journal into the run's, each of them once, also across a kill."""
 
     run: Run
     facts: StageFacts
     folder: Path
     """The stage's folder; artifacts are named relative to it."""
-    _metrics: list[Metric] = field(default_factory=list)
-    _flushed: float = field(default_factory=time.monotonic)
 
-    def __call__(self, record: Mapping[str, Any]) -> None:
+    def replay(self) -> None:
+        """Takes what the stage's journal holds already."""
+        for record in read_journal(self.folder / "journal.jsonl"):
+            self(record)
+
+    def __call__(self, record: Record) -> None:
         """Takes one record; see `pipeline.journal.Journal` for their forms."""
-        match record["kind"]:
+        name, kind = self.facts.name, record["kind"]
+        more = {"of": [name, record["seq"]], "time": record["time"]}
+        new = self.run.forward(name, record)
+        match kind:
             case "metrics":
                 self.run.facts.metrics |= record["values"]
-                self._metrics += entities.metrics(record["values"], record["step"])
+                more |= {"values": record["values"], "step": record["step"]}
             case "tags":
                 self.run.facts.tags |= record["values"]
-                with self._store.writing():
-                    entities.log(self._store.client, self.run.id, tags=entities.tags(record["values"]))
+                more |= {"values": record["values"]}
             case "artifact":
-                self._log_artifact(record["path"])
+                path = Path(name, record["path"].removeprefix("artifacts/")).as_posix()
+                self.facts.artifacts.append(path)
+                more |= {"path": path}
+                if new:
+                    self.run.folder.keep(self.folder / record["path"], path)
             case "say":
                 self.facts.lines.append(record["text"])
-            case kind:
+                more |= {"text": record["text"]}
+            case _:
                 raise AssertionError(f"a journal has no records of kind {kind}")
-        if time.monotonic() - self._flushed >= FLUSH_SECS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Sends the metrics that wait."""
-        with self._store.writing():
-            entities.log(self._store.client, self.run.id, metrics=self._metrics)
-        self._metrics.clear()
-        self._flushed = time.monotonic()
-
-    @property
-    def _store(self) -> Store:
-        return self.run.tracking.store
-
-    def _log_artifact(self, path: str) -> None:
-        target = Path(self.facts.name, path.removeprefix("artifacts/"))
-        with self._store.writing():
-            self._store.client.log_artifact(self.run.id, str(self.folder / path), target.parent.as_posix())
-        self.facts.artifacts.append(target.as_posix())
+        if new:
+            self.run.record(kind, **more)
 
 
 @contextlib.contextmanager
-def _closing(store: Store, run_id: str, conclude: Callable[[str | None], None]) -> Iterator[None]:
-    """Ends an MLflow run, after its last words, in the state that fits how the block was left."""
+def _only_writer(folder: RunFolder) -> Iterator[None]:
+    try:
+        lock = folder.writing().acquire()
+    except Timeout:
+        raise UserError(f"run {folder.path.name} goes on in another process: wait for it, or end it first") from None
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _closing(run: Run, name: str, conclude: Callable[[str | None], None]) -> Iterator[None]:
+    """Ends a run, or a nested one, after its last words, in the state that fits how the block was left."""
     try:
         yield
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
         reason = f"{type(error).__name__}: {one_line(error)}"
         try:
-            with store.writing():
-                store.client.set_tag(run_id, ERROR, reason)
-                conclude(reason)
-                store.client.set_terminated(run_id, "KILLED" if stopped else "FAILED")
+            run.record("tags", name, values={ERROR: reason})
+            conclude(reason)
+            run.record("end", name, status="KILLED" if stopped else "FAILED")
         except UserError as lost:
             error.add_note(str(lost))
         raise
-    with store.writing():
-        conclude(None)
-        store.client.set_terminated(run_id, "FINISHED")
-
-
-@contextlib.contextmanager
-def _system_metrics(tracking: Tracking, run_id: str) -> Iterator[None]:
-    """Records CPU, memory, disk, network and GPU use under `system/` while the block runs."""
-    if not tracking.config.system_metrics:
-        yield
-        return
-    monitor = SystemMetricsMonitor(run_id, sampling_interval=SAMPLING_SECS, tracking_uri=tracking.store.uri)
-    monitor.start()
-    try:
-        yield
-    finally:
-        monitor.finish()
-
-
-def _experiment_id(store: Store, name: str) -> str:
-    """Finds or creates the experiment of a name."""
-    found = store.client.get_experiment_by_name(name)
-    if found is None:
-        location = store.artifacts.as_uri() if store.artifacts else None
-        try:
-            return str(store.client.create_experiment(name, artifact_location=location))
-        except MlflowException:
-            # Another process may have created it since.
-            found = store.client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    if found.lifecycle_stage != "active":
-        raise UserError(
-            f"tracking.experiment: expected one that takes runs. Received: {name}, which was deleted. "
-            f"Restore it (mlflow experiments restore -x {found.experiment_id}) or name another"
-        )
-    return str(found.experiment_id)
+    conclude(None)
+    run.record("end", name, status="FINISHED")
 
 
 def _source_tags(name: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -18,10 +18,23 @@ from pipeline.errors import UserError
 
 SQLITE = "sqlite:///"
 CREDENTIALS = re.compile(r"(\w://)[^/\s@]+@")
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""How long the first call to a server may take: five seconds, one attempt."""
+OPENING_SECS, SENDING_SECS = 5, 10
+"""How long a server may take to answer: the first call, and one with records. Each is one attempt."""
+
+PASSING = {
+    "TEMPORARILY_UNAVAILABLE",
+    "INTERNAL_ERROR",
+    "RESOURCE_EXHAUSTED",
+    "REQUEST_LIMIT_EXCEEDED",
+    "DEADLINE_EXCEEDED",
+}
+"""MLflow's error codes of a store that may take the same call later."""
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+class StoreAwayError(UserError):
+    """The store does not answer now; what was to be sent can be sent later."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +48,13 @@ class Store:
     client: MlflowClient
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turns a store's failure to take a record into a message for the user.
-
-        Raises:
-            UserError: If the store cannot be reached or written.
-        """
-        try:
+    def turn(self) -> Iterator[None]:
+        """Holds off our other processes while one writes to a sqlite file; servers and other databases queue."""
+        if self.uri.startswith(SQLITE):
+            with FileLock(f"{self.uri.removeprefix(SQLITE)}.lock"):
+                yield
+        else:
             yield
-        except (MlflowException, OSError) as error:
-            raise UserError(
-                f"tracking.uri: {redacted(self.uri)} does not take the run's records any more: "
-                f"{one_line(_failure(error))}. Finished stages are kept: run the same command once it is back"
-            ) from error
 
 
 def open_store(uri: str, base: Path, *, create: bool = True) -> Store:
@@ -59,26 +66,38 @@ def open_store(uri: str, base: Path, *, create: bool = True) -> Store:
         create: Whether a sqlite file that does not exist is created, with its folder.
 
     Raises:
-        UserError: If the URI is no store that MLflow takes, or the store does not answer.
+        StoreAwayError: If a server does not answer, or a sqlite file is locked for long.
+        UserError: If the URI is no store that MLflow takes.
     """
     if uri.startswith(SQLITE):
-        return _open_sqlite(base / Path(uri.removeprefix(SQLITE)).expanduser(), create=create)
+        return _open_sqlite(absolute_uri(uri, base), create=create)
     if urlsplit(uri).scheme in ("", "file"):
         raise UserError(
             "tracking.uri: expected a database or a server, such as sqlite:///mlruns/mlflow.db or http://host:5000; "
             f"MLflow no longer keeps runs in plain folders. Received: {uri}"
         )
-    with _answering(uri), _impatient():
+    with _answering(uri), patience(OPENING_SECS):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return Store(uri, None, client)
 
 
-def _open_sqlite(file: Path, *, create: bool) -> Store:
-    file = file.absolute()
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a sqlite URI; None for any other."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def absolute_uri(uri: str, base: Path) -> str:
+    """A tracking URI whose sqlite path, if it has one, does not depend on the working directory."""
+    if not uri.startswith(SQLITE):
+        return uri
+    return f"{SQLITE}{(base / Path(uri.removeprefix(SQLITE)).expanduser()).absolute()}"
+
+
+def _open_sqlite(uri: str, *, create: bool) -> Store:
+    file = Path(uri.removeprefix(SQLITE))
     if not create and not file.exists():
         raise UserError(f"No runs yet: there is no {file}. Start one with `plumbline run digits`")
-    uri = f"{SQLITE}{file}"
     with _answering(uri):
         file.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that create the tables at once fail: mlflow does not lock.
@@ -93,16 +112,26 @@ def _answering(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError, ImportError) as error:
-        raise UserError(
+        away = is_away(error) and not (uri.startswith(SQLITE) and "locked" not in str(error))
+        raise (StoreAwayError if away else UserError)(
             f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(_failure(error))}. "
             f"{'Mend' if uri.startswith(SQLITE) else 'Start the server, or mend'} or leave out tracking.uri"
         ) from error
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error of a call to a store says that the same call may succeed later."""
+    if isinstance(_failure(error), OSError):
+        return True
+    return isinstance(error, MlflowException) and error.error_code in PASSING
+
+
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in PATIENCE}
-    os.environ.update(PATIENCE)
+def patience(secs: int) -> Iterator[None]:
+    """Within the block, a call to a server is one attempt of at most `secs` seconds."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(secs)}
+    before = {name: os.environ.get(name) for name in limits}
+    os.environ.update(limits)
     try:
         yield
     finally:
@@ -120,6 +149,30 @@ def _failure(error: BaseException) -> BaseException:
         found = inner if isinstance(inner, OSError) else found
         inner = inner.__cause__ or inner.__context__
     return found
+
+
+def find_experiment(store: Store, name: str) -> str:
+    """Finds or creates the experiment of a name, and returns its id.
+
+    Raises:
+        UserError: If it was deleted.
+    """
+    found = store.client.get_experiment_by_name(name)
+    if found is None:
+        location = store.artifacts.as_uri() if store.artifacts else None
+        try:
+            return str(store.client.create_experiment(name, artifact_location=location))
+        except MlflowException:
+            # Another process may have created it since.
+            found = store.client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise UserError(
+            f"tracking.experiment: expected one that takes runs. Received: {name}, which was deleted. "
+            f"Restore it (mlflow experiments restore -x {found.experiment_id}) or name another"
+        )
+    return str(found.experiment_id)
 
 
 def all_pages(search: Callable[[str | None], Any]) -> Iterator[Any]:

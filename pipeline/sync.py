@@ -1,0 +1,62 @@
+"""`plumbline sync`: sends what MLflow lacks of the runs recorded here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import Timeout
+
+from pipeline.errors import UserError
+from pipeline.runs import find_run
+from pipeline.tracking import RunFolder, Sender, read_folder, reap_folders, run_folders, unsent_folders
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What became of one run."""
+
+    id: str
+    name: str
+    num_sent: int
+    """Records that the store took now."""
+    problem: str | None
+    """Why the store does not have all of it; None: it has."""
+
+
+def sync(directory: Path, run: str | None = None, *, uri: str | None = None) -> Iterator[Synced]:
+    """Sends what the store lacks of the runs recorded in a folder; what is there already stays as it is.
+
+    Args:
+        directory: The recipe's `tracking.directory`.
+        run: The one run to send: its id, a unique beginning of it, or a name, of which the latest run is meant. By
+            default all that have ended and were not sent whole.
+        uri: MLflow tracking URI to send to, instead of that of each run.
+
+    Raises:
+        UserError: If there is no such run.
+    """
+    root = directory / "runs"
+    reap_folders(root)
+    for folder in _chosen(root, run):
+        header = folder.header
+        yield Synced(header.id, header.name, *_send(Sender(folder, uri)))
+
+
+def _chosen(root: Path, run: str | None) -> list[RunFolder]:
+    if run is None:
+        return [folder for folder in unsent_folders(root) if not folder.lives()]
+    folders = {folder.path.name: folder for folder in run_folders(root)}
+    records = sorted(map(read_folder, folders.values()), key=lambda record: record.started, reverse=True)
+    return [folders[find_run(records, run).id]]
+
+
+def _send(sender: Sender) -> tuple[int, str | None]:
+    """Returns how many records were sent, and why not all."""
+    before = sender.folder.sent.next
+    try:
+        count = sender.send()
+    except UserError as error:
+        return max(0, sender.folder.sent.next - before), str(error)
+    except Timeout:
+        return 0, "another process is sending it"
+    return count, "; ".join(f"the store does not take {said}" for said in sender.folder.sent.refused) or None

@@ -1,0 +1,53 @@
+"""Starts the shipper of a run that lasts, and ends it with the run."""
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from pipeline.tracking.folder import RunFolder
+
+AFTER_SECS = 2.0
+"""A run that ends before needs no process beside it: what it recorded is sent at its end."""
+
+_LEFT: list["subprocess.Popen[bytes]"] = []
+"""Shippers that were still sending when their run had ended; they end by themselves."""
+
+
+@dataclass
+class Background:
+    """The shipper of one run."""
+
+    folder: RunFolder
+    _process: "subprocess.Popen[bytes] | None" = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
+
+    def __post_init__(self) -> None:
+        self._timer = threading.Timer(AFTER_SECS, self._start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self, *, sent: bool) -> None:
+        """Ends the shipper; `sent`: nothing is left to it, or nothing can be done now."""
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+        if self._process and sent:
+            self._process.terminate()
+            self._process.wait()
+        elif self._process:
+            _LEFT.append(self._process)
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._ended:
+                command = [sys.executable, "-m", "pipeline.tracking.shipper", str(self.folder.path.absolute())]
+                with (self.folder.path / "shipper.log").open("wb") as log:
+                    self._process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=log,
+                        start_new_session=True,
+                    )

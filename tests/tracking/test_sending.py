@@ -1,0 +1,154 @@
+"""Sending a run to MLflow: exactly once, whatever is killed and when."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.journal import read_journal
+from pipeline.sync import sync
+from pipeline.tracking import RunFolder, Sender, open_store, unsent_folders
+from tests.test_tracking import NOBODY
+from tests.tracking import killing
+from tests.tracking.ledger import assert_all_there_once, of_folder
+from tests.tracking.writing import open_at, write_run
+
+NUM_KILLS = 12
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty sqlite store, made once: MLflow takes seconds to make its tables."""
+    folder = tmp_path_factory.mktemp("empty")
+    open_store("sqlite:///mlflow.db", folder)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty: Path) -> str:
+    """An sqlite store."""
+    return new_store(tmp_path / "store", empty)
+
+
+def new_store(folder: Path, empty: Path) -> str:
+    folder.mkdir()
+    shutil.copyfile(empty, folder / "mlflow.db")
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def scratch(base: Path) -> Path:
+    folder = base / "copies"
+    folder.mkdir()
+    return folder
+
+
+def test_a_run_recorded_without_a_store_arrives_whole(tmp_path: Path, uri: str) -> None:
+    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out")
+    assert unsent_folders(tmp_path / "mlruns" / "runs") == [folder]
+    (synced,) = sync(tmp_path / "mlruns", uri=uri)
+    assert (synced.name, synced.problem) == ("digits", None)
+    ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
+    assert ledger.statuses == {"": "FINISHED", "train": "FINISHED", "evaluate": "FINISHED"}
+    assert {"recipe.yaml", "environment.json", "train/curves_0.png"} == set(ledger.artifacts)
+    assert len(ledger.metrics) == 8
+    assert unsent_folders(tmp_path / "mlruns" / "runs") == []
+    assert list(sync(tmp_path / "mlruns")) == []
+
+
+def test_sending_all_of_it_again_changes_nothing(tmp_path: Path, uri: str) -> None:
+    folder = write_run(open_at(tmp_path, uri), tmp_path / "out", epochs=30)
+    first = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
+    (folder.path / "sent.json").unlink()
+    assert Sender(folder).send() == len(list(folder.records()))
+    (tmp_path / "again").mkdir()
+    assert assert_all_there_once(folder, open_store(uri, tmp_path), tmp_path / "again") == first
+
+
+def test_a_store_that_came_back_empty_is_told_everything(tmp_path: Path, uri: str, empty: Path) -> None:
+    folder = write_run(open_at(tmp_path, uri), tmp_path / "out")
+    other = open_store(new_store(tmp_path / "other", empty), tmp_path)
+    sent = json.loads((folder.path / "sent.json").read_text())
+    (folder.path / "sent.json").write_text(json.dumps({**sent, "uri": other.uri, "next": sent["next"] - 3}))
+    Sender(folder, other.uri).send()
+    assert_all_there_once(folder, other, scratch(tmp_path))
+
+
+def test_a_run_that_was_deleted_in_the_store_is_not_offered_again(tmp_path: Path, uri: str) -> None:
+    tracking = open_at(tmp_path, uri)
+    with tracking.run("digits", params={}, environment={}, artifacts={}) as run:
+        run.in_store()
+        tracking.store.client.delete_run(run.id)
+    assert run.folder.sent.refused == ["all: the run was deleted in the store"]
+    assert unsent_folders(tmp_path / "mlruns" / "runs") == []
+
+
+def test_a_record_that_the_store_will_never_take_does_not_hold_up_the_others(tmp_path: Path, uri: str) -> None:
+    said: list[str] = []
+    with open_at(tmp_path, uri, said.append).run("digits", params={"a": 1}, environment={}, artifacts={}) as run:
+        run.record("params", values={"a": 2})
+        run.record("metrics", values={"loss": 1.0}, step=0)
+    stored = open_store(uri, tmp_path).client.get_run(run.id)
+    assert (stored.info.status, stored.data.metrics, stored.data.params) == ("FINISHED", {"loss": 1.0}, {"a": "1"})
+    assert ["Changing param values is not allowed" in line for line in said] == [True]
+
+
+def test_sender_killed_at_random_instants_sends_everything_once(tmp_path: Path, uri: str) -> None:
+    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out", epochs=1500)
+    instant, ends = killing.instants(7, 1.5), []
+    for _ in range(NUM_KILLS):
+        ends.append(killing.run_and_kill(killing.send, str(folder.path), uri, after_secs=instant()))
+    Sender(folder, uri).send()
+    print(f"{ends.count(False)} of {NUM_KILLS} senders killed while sending")
+    assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
+
+
+def test_writer_killed_at_random_instants_goes_on_as_the_same_run(tmp_path: Path, uri: str) -> None:
+    base, out = tmp_path / "base", tmp_path / "out"
+    runs = base / "mlruns" / "runs"
+    instant, run_id, ended = killing.instants(11, 2.0), None, False
+    num_kills = 0
+    while not ended and num_kills < NUM_KILLS:
+        ended = killing.run_and_kill(killing.write, str(base), uri, str(out), 200, run_id, after_secs=instant())
+        num_kills += not ended
+        run_id = next((file.parent.name for file in runs.glob("[!.]*/journal.jsonl")), None)
+    print(f"{num_kills} writers killed")
+    folder = write_run(open_at(base, uri), out, epochs=200, run_id=run_id)
+    ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
+    assert set(ledger.statuses.values()) == {"FINISHED"}
+    assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == list(range(200))
+    said_by_stage = [(r["values"], r["step"]) for r in read_journal(out / "train" / "journal.jsonl") if "step" in r]
+    forwarded = [(r["values"], r["step"]) for r in folder.records() if r["kind"] == "metrics" and r["of"][0] == "train"]
+    assert repr(forwarded) == repr(said_by_stage)
+
+
+def test_four_first_processes_on_one_sqlite_store_lose_nothing(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    began = time.monotonic()
+    arguments = [(str(tmp_path), uri, str(tmp_path / f"out{i}"), 300, None) for i in range(4)]
+    processes = [killing.FORKS.Process(target=killing.write, args=given) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    print(f"four processes, {time.monotonic() - began:.1f} s")
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    store = open_store(uri, tmp_path)
+    folders = sorted((tmp_path / "mlruns" / "runs").glob("[!.]*"))
+    assert len(folders) == 4
+    for i, path in enumerate(folders):
+        (tmp_path / f"copies{i}").mkdir()
+        ledger = assert_all_there_once(RunFolder(path), store, tmp_path / f"copies{i}")
+        assert len(ledger.metrics) == 602
+
+
+def test_a_torn_record_of_a_run_is_cut_off_and_the_run_goes_on(tmp_path: Path, uri: str) -> None:
+    tracking = open_at(tmp_path, uri)
+    folder = write_run(tracking, tmp_path / "out")
+    whole = folder.journal.read_bytes()
+    folder.journal.write_bytes(whole[: len(whole) // 2])
+    write_run(tracking, tmp_path / "out", run_id=folder.header.id)
+    assert any("were torn and cut off" in record.get("text", "") for record in folder.records())
+    assert of_folder(folder).statuses == {"": "FINISHED", "train": "FINISHED", "evaluate": "FINISHED"}
+    assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
