@@ -2,10 +2,16 @@
 
 from collections.abc import Iterator
 
-from models.config import ModelConfig, TextConfig
+from models.config import LayersConfig, ModelConfig, TextConfig
 from pipeline.recipe.augment import KINDS, MIXING, OF_COLOURS, Flip, Shear
 from pipeline.recipe.errors import Problem
 from pipeline.recipe.tree import Recipe
+
+OF_SINGLE_TOKENS = (
+    *("Embedding", "Dense", "EinsumDense", "Activation", "ReLU", "LayerNormalization", "BatchNormalization"),
+    *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout", "Masking"),
+)
+"""Keras layers that treat each token by itself."""
 
 
 def check_augment(recipe: Recipe, *, kind: str | None, task: str | None) -> Iterator[Problem]:
@@ -30,8 +36,8 @@ def check_augment(recipe: Recipe, *, kind: str | None, task: str | None) -> Iter
         if name == "word_swap" and _is_blind_to_order(recipe.model):
             yield Problem(
                 key,
-                "`word_swap` has no effect: the model takes the mean over the tokens, whatever their order. Remove it, "
-                "or use `model.type: text` with an encoder that sees the order",
+                "`word_swap` has no effect: the model pools over the tokens, whatever their order. Remove it, "
+                "or use a model that sees the order, such as `model.type: text` with another encoder",
             )
         if name in MIXING and task == "regression":
             yield Problem(key, f"`{name}` mixes classes; a regression task has none. Remove it")
@@ -42,4 +48,8 @@ def check_augment(recipe: Recipe, *, kind: str | None, task: str | None) -> Iter
 
 
 def _is_blind_to_order(model: ModelConfig) -> bool:
+    """Whether a model gives the same for the same tokens in another order; of a custom one that is not known."""
+    if isinstance(model, LayersConfig):
+        first = next((layer["type"] for layer in model.layers if layer["type"] not in OF_SINGLE_TOKENS), None)
+        return first in ("GlobalAveragePooling1D", "GlobalMaxPooling1D")
     return model.type == "mlp" or (isinstance(model, TextConfig) and model.encoder == "pooling")

@@ -32,6 +32,8 @@ class Known:
     """image, table or text; None before the source is read."""
     task: str | None
     """binary, multiclass, multilabel or regression; None before the labels are read."""
+    has_categories: bool | None = None
+    """Whether a table has columns of categories; None before it is read."""
 
 
 def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
@@ -43,7 +45,11 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
     """
     source = recipe.data.type
     declared = TASKS.get(source, recipe.data.task)
-    known = known or Known(KINDS.get(source), None if declared == "auto" else declared)
+    known = known or Known(
+        KINDS.get(source),
+        None if declared == "auto" else declared,
+        has_categories=False if source == "breast_cancer" else None,
+    )
     checks = (
         _names,
         _model,
@@ -145,7 +151,7 @@ def _metrics(recipe: Recipe, known: Known) -> Iterator[Problem]:
 
 
 def _model(recipe: Recipe, known: Known) -> Iterator[Problem]:
-    yield from check_model(recipe.model, known.kind)
+    yield from check_model(recipe.model, known.kind, has_categories=known.has_categories)
     changed = {
         "data.sampling": recipe.data.sampling != "natural",
         "train.class_weights": recipe.train.class_weights is not None,

@@ -32,12 +32,13 @@ OF_BACKBONES = {
 """Keys of `tabular` to the backbones that they change."""
 
 
-def check_model(section: ModelConfig, kind: str | None) -> Iterator[Problem]:
+def check_model(section: ModelConfig, kind: str | None, *, has_categories: bool | None = None) -> Iterator[Problem]:
     """Finds every impossible combination within the section, and with the kind of data.
 
     Args:
         section: The recipe's `model` section, its keys valid one by one.
         kind: Kind of the data: image, table or text; None while it is not known.
+        has_categories: Whether a table has columns of categories; None while it is not known.
     """
     if isinstance(section, LayersConfig):
         yield from _layers(section)
@@ -53,6 +54,8 @@ def check_model(section: ModelConfig, kind: str | None) -> Iterator[Problem]:
         yield from _heads(section)
     if isinstance(section, TabularConfig):
         yield from _without_effect(section, "backbone", OF_BACKBONES)
+        if has_categories is False:
+            yield from _embeddings(section)
 
 
 def _layers(section: LayersConfig) -> Iterator[Problem]:
@@ -146,6 +149,16 @@ def _regularization(section: Knobs, family: str, kind: str | None) -> Iterator[P
         yield Problem("model.penalize", "`norm` has no effect, as there is no normalisation; remove it")
     if section.input_noise and kind == "text":
         yield Problem("model.input_noise", "adds noise to images and numbers; tokens are neither. Remove it")
+
+
+def _embeddings(section: TabularConfig) -> Iterator[Problem]:
+    """Embeddings are of categories."""
+    given = {
+        "embedding_dim": _changed(section, "embedding_dim"),
+        "initializers.embedding": section.initializers.embedding != "auto",
+    }
+    for key in (key for key, is_given in given.items() if is_given):
+        yield Problem(f"model.{key}", "has no effect, as this table has no categories; remove it")
 
 
 def _heads(section: TextConfig) -> Iterator[Problem]:

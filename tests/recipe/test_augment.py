@@ -42,8 +42,27 @@ def test_a_transform_of_another_kind_of_data_is_refused(recipe: str, kind: str, 
 
 def test_swapping_words_is_refused_where_their_order_is_not_seen() -> None:
     said = refusal("docstrings", "augment=[{type: word_swap}]")
-    assert "augment.0.type: `word_swap` has no effect: the model takes the mean over the tokens" in said
+    assert "augment.0.type: `word_swap` has no effect: the model pools over the tokens" in said
     assert load_recipe("docstrings", ["augment=[{type: word_swap}]", "model.encoder=conv1d"]).augment
+
+
+@pytest.mark.parametrize(
+    ("layers", "is_refused"),
+    [
+        ("{type: Dropout, rate: 0.1}, {type: GlobalMaxPooling1D}", True),
+        ("{type: Conv1D, filters: 4, kernel_size: 3}, {type: GlobalMaxPooling1D}", False),
+        ("{type: Flatten}", False),
+    ],
+)
+def test_swapping_words_is_refused_for_layers_that_pool_before_they_see_the_order(
+    layers: str, is_refused: bool
+) -> None:
+    embedding = "{type: Embedding, input_dim: 5000, output_dim: 4}"
+    overrides = [f"model={{type: layers, layers: [{embedding}, {layers}]}}", "augment=[{type: word_swap}]"]
+    if is_refused:
+        assert "`word_swap` has no effect" in refusal("docstrings", *overrides)
+    else:
+        assert load_recipe("docstrings", overrides).augment
 
 
 def test_what_mixes_examples_comes_last() -> None:

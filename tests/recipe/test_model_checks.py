@@ -108,3 +108,13 @@ def test_what_seldom_works_well_is_said(keys: dict[str, Any], batch_size: int, m
 def test_priors_of_a_split_that_is_balanced_are_refused(override: str) -> None:
     with pytest.raises(RecipeError, match=f"model.output_bias: priors .*`{override.split('=')[0]}` changes them"):
         load_recipe("digits", ["model.output_bias=priors", override])
+
+
+@pytest.mark.parametrize("keys", [{"embedding_dim": 4}, {"initializers": {"embedding": "ones"}}])
+def test_embeddings_of_a_table_without_categories_are_refused_once_that_is_known(keys: dict[str, Any]) -> None:
+    found = [list(check_model(section(type="tabular", **keys), "table", has_categories=it)) for it in (None, True)]
+    assert found == [[], []]
+    (problem,) = check_model(section(type="tabular", **keys), "table", has_categories=False)
+    assert problem.message == "has no effect, as this table has no categories; remove it"
+    with pytest.raises(RecipeError, match="this table has no categories"):
+        load_recipe({"name": "cells", "data": {"type": "breast_cancer"}, "model": {"type": "tabular", **keys}})
