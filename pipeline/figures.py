@@ -35,13 +35,16 @@ def save(drawn: Figure, path: Path) -> None:
     drawn.savefig(path, dpi=120, metadata={"Software": None})
 
 
-def learning_curves(epochs: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
+def learning_curves(
+    epochs: Sequence[dict[str, Any]], best_epoch: int, path: Path, *, phase_starts: Sequence[int] = ()
+) -> None:
     """Draws the loss and every metric of the history over the epochs, train beside validation, the epoch kept marked.
 
     Args:
         epochs: Lines of `history.json`.
         best_epoch: Epoch whose weights are kept.
         path: PNG to write.
+        phase_starts: First epochs of later phases; a line before each parts it from the one before.
     """
     names = sorted((name for name in epochs[0] if f"val_{name}" in epochs[0]), key=lambda name: name != "loss")
     drawn, axes = figure(columns=len(names))
@@ -50,6 +53,8 @@ def learning_curves(epochs: Sequence[dict[str, Any]], best_epoch: int, path: Pat
         axis.plot(steps, [line[name] for line in epochs], color=TRAIN, marker=".", label="train")
         axis.plot(steps, [line[f"val_{name}"] for line in epochs], color=VALIDATION, marker=".", label="validation")
         axis.axvline(best_epoch, color=QUIET, linestyle=":", label=f"kept: epoch {best_epoch}")
+        for i, start in enumerate(phase_starts):
+            axis.axvline(start - 0.5, color=QUIET, label=None if i else "next phase")
         axis.set(title=name, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)

@@ -17,6 +17,8 @@ class History:
     """Training examples in a second, without validation; the first epoch, which compiles, counts only if alone."""
     averaged: Epoch = field(default_factory=dict)
     """Values of validation of the mean of several epochs' weights (SWA), where that is what is kept."""
+    phase_starts: tuple[int, ...] = ()
+    """The first epoch of each phase of transfer learning but the first."""
 
     @property
     def best(self) -> Epoch:
@@ -34,4 +36,5 @@ def joined(phases: Sequence[History], kept: History) -> History:
     """
     epochs = [epoch for phase in phases for epoch in phase.epochs]
     secs = sum(len(phase.epochs) / phase.examples_per_sec for phase in phases)
-    return History(epochs, kept.best_epoch, len(epochs) / secs, kept.averaged)
+    starts = tuple(phase.epochs[0]["epoch"] for phase in phases[1:])
+    return History(epochs, kept.best_epoch, len(epochs) / secs, kept.averaged, starts)

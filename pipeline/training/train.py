@@ -149,7 +149,7 @@ def _write(network: keras.Model, history: History, out: Path, journal: Journal) 
     lines: list[str] = []
     network.summary(line_length=100, expand_nested=True, print_fn=lines.append)
     (artifacts / "model_summary.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    learning_curves(history.epochs, history.best_epoch, artifacts / "curves.png")
+    learning_curves(history.epochs, history.best_epoch, artifacts / "curves.png", phase_starts=history.phase_starts)
     for name in ("curves.png", "model_summary.txt"):
         journal.log_artifact(artifacts / name)
 
