@@ -1,6 +1,7 @@
 """Which devices of this machine a training is spread over."""
 
 import contextlib
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -25,5 +26,10 @@ def scope(strategy: str) -> contextlib.AbstractContextManager[Any]:
         raise UserError(
             f"train.strategy: expected two or more devices for mirrored. Received: {devices[0].name}; use none"
         )
-    mirrored = tf.distribute.MirroredStrategy([device.name for device in devices])
-    return mirrored.scope()  # type: ignore[no-any-return]
+    return _mirrored(tuple(device.name for device in devices)).scope()  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One strategy a process: those of a second one would exchange gradients under keys that the first has taken."""
+    return tf.distribute.MirroredStrategy(list(devices))
