@@ -149,7 +149,7 @@ class KerasTunerOracle:
     """
 
     def __init__(self, oracle: InMemory, exhausted: str):
-        self._oracle = oracle
+        self.inner = oracle
         self._exhausted = exhausted
         self._worst = math.inf if oracle.objective.direction == "min" else -math.inf
         self._running: dict[int, Any] = {}
@@ -163,12 +163,12 @@ class KerasTunerOracle:
         while True:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                given = self._oracle.create_trial(f"asker {len(self._oracle.trials)}")
+                given = self.inner.create_trial(f"asker {len(self.inner.trials)}")
             if given.status == TrialStatus.IDLE:
                 return Wait()
             if given.status == TrialStatus.STOPPED:
-                limit = self._oracle.max_trials
-                return Done(f"all {limit} trials ran" if limit == len(self._oracle.trials) else self._exhausted)
+                limit = self.inner.max_trials
+                return Done(f"all {limit} trials ran" if limit == len(self.inner.trials) else self._exhausted)
             suggestion = self._suggestion(given)
             self._running[suggestion.trial] = given
             if suggestion.trial not in self._failed:
@@ -183,12 +183,12 @@ class KerasTunerOracle:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # A bracket waits for all its trials to be completed: those that failed come last in it.
-            if score is None and not isinstance(self._oracle, HyperbandOracle):
+            if score is None and not isinstance(self.inner, HyperbandOracle):
                 given.status = TrialStatus.FAILED
             else:
-                self._oracle.update_trial(given.trial_id, {OBJECTIVE: self._worst if score is None else score})
+                self.inner.update_trial(given.trial_id, {OBJECTIVE: self._worst if score is None else score})
                 given.status = TrialStatus.COMPLETED
-            self._oracle.end_trial(given)
+            self.inner.end_trial(given)
 
     def _suggestion(self, given: Any) -> Suggestion:
         values = given.hyperparameters.values

@@ -37,10 +37,14 @@ class RunFacts:
     tags: dict[str, str] = field(default_factory=dict)
     error: str | None = None
     """One line on why the run did not finish."""
+    note: str | None = None
+    """A note of the run's own in place of the five lines."""
 
 
 def compose_note(facts: RunFacts) -> str:
     """Writes the note as a Markdown list of five lines."""
+    if facts.note:
+        return facts.note
     lines = {
         "Done": _done(facts),
         "Data": _data(facts),

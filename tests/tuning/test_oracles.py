@@ -106,11 +106,11 @@ def test_promoted_trials_go_on_under_their_number_and_are_the_best(algorithm):
 
 
 def test_hyperband_takes_the_brackets_that_fit():
-    given = oracle("hyperband", trials=None)._oracle
+    given = oracle("hyperband", trials=None).inner
     assert isinstance(given, HyperbandOracle)
     assert given.rungs() == [[(9, 1), (3, 3), (1, 9)], [(5, 3), (2, 9)], [(3, 9)]]
     asked = oracle("hyperband", trials=13)
-    assert asked._oracle.rungs() == [[(9, 1), (3, 3), (1, 9)], [(3, 9)]]
+    assert asked.inner.rungs() == [[(9, 1), (3, 3), (1, 9)], [(3, 9)]]
     suggestions, _ = drive(asked)
     assert len({s.trial for s in suggestions}) == 12
     assert len(suggestions) == 9 + 3 + 1 + 3

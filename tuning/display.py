@@ -1,0 +1,208 @@
+"""What a search looks like in the terminal: what will happen, what is happening, what came of it."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.recipe.tune import searched_direction
+from pipeline.terminal import console
+from tuning.schedule import Schedule
+from tuning.space import Point, Space
+from tuning.study import DEFAULTS, Job, Result, Study, Trial, ranked
+
+if TYPE_CHECKING:
+    from tuning.outcome import Outcome
+    from tuning.workers import Worker
+
+LAST_TRIALS = 8
+"""Trials that the live table shows, the last ones."""
+
+
+def print_schedule(
+    study: Study, space: Space, schedule: Schedule, measured: Mapping[str, float], workers: int, budget: float | None
+) -> None:
+    """Prints what will happen: trainings and epochs of each rung, time and disk."""
+    assert study.recipe.tune is not None
+    section, out = study.recipe.tune, console()
+    out.print(
+        f"study {study.name}: {section.algorithm} over {len(space.parameters)} keys, "
+        f"{searched_direction(section)} {section.objective}, {workers} at once",
+        highlight=False,
+    )
+    for key, reason in space.left_out.items():
+        out.print(f"  · {key} is not searched: {reason}", highlight=False)
+    table = _table("", "trainings", "epochs each", "epochs", "time")
+    for rung in [*schedule.rungs, *([schedule.finals] if schedule.finals else [])]:
+        secs = rung.jobs * measured["start_secs"] + rung.trained_epochs * measured["epoch_secs"]
+        span = f"{rung.first_epoch} → {rung.epochs}" if rung.first_epoch else str(rung.epochs)
+        table.add_row(rung.name, str(rung.jobs), span, f"{rung.trained_epochs:,}", duration(secs / workers))
+    out.print(table)
+    expected = schedule.seconds(measured, workers)
+    kept = max(section.keep, section.finalists)
+    out.print(
+        f"about {duration(expected)} at the speed of the recipe as it stands "
+        f"({measured['epoch_secs']:.2f} s an epoch, {measured['start_secs']:.1f} s to start); the best {kept} keep "
+        f"their weights, {kept * measured['network_bytes'] / 2**20:.1f} MiB",
+        highlight=False,
+    )
+    if budget is not None:
+        cut = " and will end it first" if budget < expected else ""
+        out.print(f"the budget is {duration(budget)}{cut}", highlight=False)
+
+
+class LiveView:
+    """Shows a search while it goes on: a table on a terminal, a line a training elsewhere.
+
+    Args:
+        study: The study.
+        schedule: What was planned.
+    """
+
+    def __init__(self, study: Study, schedule: Schedule):
+        assert study.recipe.tune is not None
+        self._study = study
+        self._direction = searched_direction(study.recipe.tune)
+        self._epochs = sum(rung.trained_epochs for rung in schedule.rungs)
+        self._running: dict[str, tuple[Job, Worker, float]] = {}
+        self._began = time.monotonic()
+        self._console: Console = console()
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def started(self, job: Job, worker: "Worker") -> None:
+        """Adds a training."""
+        self._running[job.name] = (job, worker, time.monotonic())
+        self.tick()
+
+    def ended(self, job: Job, result: Result) -> None:
+        """Takes it off, and prints a line where there is no table."""
+        self._running.pop(job.name, None)
+        if not self._console.is_terminal:
+            best = ranked(self._study.trials(), self._direction)
+            shown = f"{best[0].result.score:.4g}" if best and best[0].result else "none"
+            came = f"{result.score:.4g}" if result.score is not None else f"{result.status}: {result.cause}"
+            self._console.print(f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})", highlight=False)
+        self.tick()
+
+    def tick(self) -> None:
+        """Draws the table anew."""
+        if self._console.is_terminal:
+            self._live.update(self._drawn())
+
+    def _drawn(self) -> Group:
+        trials = self._study.trials()
+        best = ranked(trials, self._direction)
+        ended = [trial for trial in trials if trial.result]
+        table = trials_table(ended[-LAST_TRIALS:])
+        for job, worker, since in self._running.values():
+            message = worker.message
+            objective = f"{message['objective']:.4g}" if message else ""
+            epoch = f"epoch {message['epoch'] + 1}" if message else "starts"
+            table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), _values(job.point))
+        trained = sum(trial.result.epochs for trial in ended if trial.result)
+        left = ""
+        if trained and self._epochs:
+            elapsed = self._study.spent_secs()
+            left = f", about {duration(max(0.0, elapsed * (self._epochs / trained - 1)))} left"
+        found = (
+            f"best {best[0].result.score:.4g} (trial {best[0].number})" if best and best[0].result else "no score yet"
+        )
+        return Group(table, f"{len(ended)} trials ended, {found}{left}")
+
+
+def print_study(study: Study) -> None:
+    """Prints the trials of a study, the best first, those without a score last."""
+    assert study.recipe.tune is not None
+    direction, out = searched_direction(study.recipe.tune), console()
+    trials = ranked(study.trials(), direction)
+    numbers = {trial.number for trial in trials}
+    out.print(trials_table([*trials, *(trial for trial in study.trials() if trial.number not in numbers)]))
+    reason = study.reason()
+    out.print(
+        f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.name}", highlight=False
+    )
+
+
+def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
+    """Prints why the search stopped and what it found."""
+    out, section = console(), study.recipe.tune
+    assert section is not None
+    out.print(f"stopped   {escape(reason)}", highlight=False)
+    if outcome is None:
+        out.print("best      none: no trial has a score; `plumbline study` lists the causes", highlight=False)
+        return
+    assert outcome.best.result is not None
+    out.print(
+        f"best      trial {outcome.best.number}: {section.objective} {outcome.best.result.score:.4g}", highlight=False
+    )
+    out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
+    gain = outcome.gain or "not known: it takes finalists with two seeds or more"
+    out.print(f"gain      {escape(str(gain))} against the recipe as it stands", highlight=False)
+    out.print(f"run it    plumbline run {outcome.file}", highlight=False)
+
+
+def studies_table(studies: list[Study]) -> Table:
+    """One line a study."""
+    table = _table("study", "algorithm", "trials", "best", "time", "stopped")
+    for study in studies:
+        assert study.recipe.tune is not None
+        trials = study.trials()
+        best = ranked(trials, searched_direction(study.recipe.tune))
+        score = f"{best[0].result.score:.4g}" if best and best[0].result else ""
+        ended = str(sum(trial.result is not None for trial in trials))
+        reason = study.reason() or "not finished"
+        table.add_row(study.name, study.recipe.tune.algorithm, ended, score, duration(study.spent_secs()), reason)
+    return table
+
+
+def trials_table(trials: list[Trial]) -> Table:
+    """One line a trial."""
+    table = _table("trial", "state", "objective", "time", "values")
+    for trial in trials:
+        result = trial.result
+        state = "interrupted" if result is None else f"{result.epochs} epochs"
+        if result and result.score is None:
+            state = f"[red]{result.status}[/]: {escape(result.cause)}"
+        score = f"{result.score:.4g}" if result and result.score is not None else ""
+        table.add_row(_label(trial.job), state, score, duration(trial.seconds), escape(_values(trial.job.point)))
+    return table
+
+
+def duration(secs: float) -> str:
+    """A time in words: `45 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(secs)
+    if whole < 60:
+        return f"{secs:.1f} s" if secs < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _label(job: Job) -> str:
+    number = "recipe" if job.trial == DEFAULTS else f"trial {job.trial}"
+    rung = f" rung {job.rung + 1}" if job.rung else ""
+    return f"{number}{rung}" + (f" seed {job.seed}" if job.seed is not None else "")
+
+
+def _values(point: Point) -> str:
+    return "  ".join(f"{key}={_short(value)}" for key, value in point.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="dim")

@@ -1,0 +1,88 @@
+"""What a study has found: the best trial by fresh seeds, its gain over the recipe as it stands, and `best.yaml`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from scipy import stats
+
+from pipeline.recipe.load import dump_recipe
+from pipeline.recipe.tune import searched_direction
+from tuning.space import Space
+from tuning.study import DEFAULTS, Result, Study, Trial, ranked, write_whole
+
+LEVEL = 0.95
+"""Coverage of intervals."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better a trial is than the recipe as it stands, over seeds that no one has chosen it by."""
+
+    seeds: int
+    mean: float
+    """Mean difference of the objective, trial - recipe, over pairs of the same seed."""
+    low: float
+    high: float
+    """Student's t interval of the mean."""
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.4g} [{self.low:+.4g}, {self.high:+.4g}] over {self.seeds} seeds"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a study."""
+
+    best: Trial
+    """Best mean over the fresh seeds; the best of the search where there were none."""
+    gain: Gain | None
+    """None: too few pairs of seeds for an interval."""
+    file: Path
+    """`best.yaml`."""
+
+
+def conclude(study: Study, space: Space) -> Outcome | None:
+    """Chooses among the finalists and writes `best.yaml`; None if no trial has a score."""
+    section = study.recipe.tune
+    assert section is not None
+    direction = searched_direction(section)
+    candidates, repeats = ranked(study.trials(), direction), study.repeats()
+    if not candidates:
+        return None
+    means = {
+        trial.number: fmean(scores)
+        for trial in candidates
+        if (scores := [r.score for (number, _), r in repeats.items() if number == trial.number and r.score is not None])
+    }
+    best = candidates[0]
+    if means:
+        chosen = (min if direction == "min" else max)(means, key=lambda number: means[number])
+        best = next(trial for trial in candidates if trial.number == chosen)
+    gain = gain_of(best.number, repeats)
+    file = study.folder / "best.yaml"
+    recipe = dump_recipe(space.recipe(best.job.point))
+    head = f"# Trial {best.number} of study {study.name}: the best of {len(study.trials())}.\n"
+    write_whole(file, f"{head}# Run: plumbline run {file}\n{recipe}")
+    return Outcome(best, gain, file)
+
+
+def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result]) -> Gain | None:
+    """Compares a trial with the recipe as it stands, seed by seed."""
+    differences = [
+        result.score - base.score
+        for (number, seed), result in repeats.items()
+        if number == trial
+        and result.score is not None
+        and (base := repeats.get((DEFAULTS, seed))) is not None
+        and base.score is not None
+    ]
+    return None if len(differences) < 2 else _interval(differences)
+
+
+def _interval(differences: Sequence[float]) -> Gain:
+    count, mean = len(differences), fmean(differences)
+    half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * stdev(differences) / math.sqrt(count)
+    return Gain(count, mean, mean - half, mean + half)

@@ -1,0 +1,65 @@
+"""The study's own run in MLflow: the parent of its trials, with the progress, the figures and the note."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.environment import environment
+from pipeline.recipe.load import dump_recipe
+from pipeline.tracking import Tracking
+from tuning.study import Study, ranked, write_whole
+
+if TYPE_CHECKING:
+    from pipeline.tracking import Run
+
+PARENT = "mlflow.parentRunId"
+"""MLflow's tag of a nested run."""
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """The open parent run of a study."""
+
+    study: Study
+    run: "Run"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What makes a run one of its children."""
+        return {PARENT: self.run.id}
+
+    def log_progress(self, direction: str) -> None:
+        """Records the best score after the trials so far, by their number."""
+        trials = self.study.trials()
+        best = ranked(trials, direction)
+        if best and best[0].result:
+            done = sum(trial.result is not None for trial in trials)
+            self.run.record("metrics", values={"best_objective": best[0].result.score}, step=done)
+
+    def finish(self, files: list[Path], note: str, values: dict[str, float]) -> None:
+        """Records what came of the study."""
+        for file in files:
+            self.run.log_artifact(file, f"study/{file.name}")
+        if values:
+            self.run.record("metrics", values=values, step=None)
+        self.run.facts.note = note
+
+
+@contextlib.contextmanager
+def study_run(study: Study) -> Iterator[StudyRun]:
+    """Opens the run of a study; a study that goes on, goes on with its run."""
+    file, recipe = study.folder / "run_id", study.recipe
+    known = file.read_text(encoding="utf-8") if file.exists() else None
+    tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
+    with tracking.run(
+        study.name,
+        params=recipe.flat(),
+        environment=environment(Path.cwd()),
+        artifacts={"recipe.yaml": dump_recipe(recipe)},
+        run_id=known,
+    ) as run:
+        write_whole(file, run.id)
+        run.record("tags", values={"study": study.name})
+        yield StudyRun(study, run)

@@ -1,0 +1,57 @@
+"""Which weights a study keeps: those of its best trials; of all others the records stay."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuning.study import Study, ranked
+
+RECORDS = ("history.json", "journal.jsonl", "entry.json")
+"""What stays of a training whose weights go."""
+
+
+@dataclass
+class Retention:
+    """Clears the trainings of a study that are not among the best.
+
+    Only what a trial of this study trained itself is cleared: a result that it took from the cache is someone else's.
+
+    Args:
+        study: The study.
+        keep: How many trials keep their weights.
+        direction: min or max.
+        promotes: Whether trials go on after a result.
+    """
+
+    study: Study
+    keep: int
+    direction: str
+    promotes: bool
+    _cleared: set[str] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """Removes what is not to be kept now; a trial that may be promoted keeps what it goes on from."""
+        if self.promotes and self.study.reason() is None:
+            return
+        trials = self.study.trials()
+        kept = {trial.result.weights for trial in ranked(trials, self.direction)[: self.keep] if trial.result}
+        made = {result.weights for result in self.study.repeats().values()}
+        made |= {event["result"]["weights"] for event in self.study.events if event["kind"] == "tell"}
+        for folder in made - kept - self._cleared - {""}:
+            _clear(Path(folder), self.study.folder / "records")
+            self._cleared.add(folder)
+
+
+def _clear(folder: Path, records: Path) -> None:
+    """Keeps the records of a training, and takes all of it out of the cache, which would take a part for the whole."""
+    if not (folder / "entry.json").exists():
+        return
+    kept = records / folder.name
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in RECORDS:
+        if (folder / name).exists():
+            shutil.copy2(folder / name, kept / name)
+    gone = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)

@@ -1,0 +1,88 @@
+"""What a search will do before it does it: its rungs, their trials and epochs, and what they will take."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.recipe.tree import Recipe
+from pipeline.recipe.tune import TuneConfig
+from tuning.asha import rung_epochs
+from tuning.oracles import HyperbandOracle, KerasTunerOracle, Oracle
+from tuning.space import Space
+
+DEFAULT_TRIALS = 20
+"""Trials of random, bayesian and asha where the recipe does not say."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Trainings of one kind."""
+
+    name: str
+    jobs: int
+    """How many."""
+    first_epoch: int
+    """Where each goes on, from 0."""
+    epochs: int
+    """Epochs that each has then in all."""
+
+    @property
+    def trained_epochs(self) -> int:
+        """Epochs of all of them together."""
+        return self.jobs * (self.epochs - self.first_epoch)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The whole search."""
+
+    rungs: tuple[Rung, ...]
+    finals: Rung | None
+    """Finalists and the recipe as it stands with other seeds; None: there are none."""
+
+    def seconds(self, measured: Mapping[str, float], workers: int) -> float:
+        """Expected wall time: starts and epochs of all trainings, shared by the workers."""
+        jobs = [*self.rungs, *([self.finals] if self.finals else [])]
+        total = sum(r.jobs * measured["start_secs"] + r.trained_epochs * measured["epoch_secs"] for r in jobs)
+        return total / workers
+
+
+def num_trials(section: TuneConfig) -> int | None:
+    """Largest number of trials; None: the algorithm decides."""
+    if section.trials is None and section.algorithm in ("random", "bayesian", "asha"):
+        return DEFAULT_TRIALS
+    return section.trials
+
+
+def plan_search(recipe: Recipe, space: Space, oracle: Oracle) -> Schedule:
+    """Counts what a search will train if no trial fails and nothing ends it early.
+
+    Args:
+        recipe: The recipe, with its `tune` section.
+        space: Its space.
+        oracle: Its oracle, not asked yet.
+    """
+    section, epochs = recipe.tune, recipe.train.epochs
+    assert section is not None
+    size, limit = space.size(grid=section.algorithm == "grid"), num_trials(section)
+    trials = min(number for number in (size, limit, math.inf) if number is not None)
+    finals = None
+    if section.finalists:
+        finals = Rung("finalists", (min(section.finalists, int(min(trials, 1e9))) + 1) * section.seeds, 0, epochs)
+    return Schedule(tuple(_rungs(section, oracle, int(min(trials, 1e9)), epochs)), finals)
+
+
+def _rungs(section: TuneConfig, oracle: Oracle, trials: int, epochs: int) -> list[Rung]:
+    if section.algorithm == "asha":
+        lengths = rung_epochs(section.min_epochs, epochs, section.factor)
+        counts = [trials // section.factor**rung for rung in range(len(lengths))]
+        return _of_bracket("", list(zip(counts, lengths, strict=True)))
+    if isinstance(oracle, KerasTunerOracle) and isinstance(oracle.inner, HyperbandOracle):
+        brackets = oracle.inner.rungs()
+        return [rung for i, bracket in enumerate(brackets) for rung in _of_bracket(f"bracket {i + 1}, ", bracket)]
+    return [Rung("trials", trials, 0, epochs)]
+
+
+def _of_bracket(name: str, bracket: list[tuple[int, int]]) -> list[Rung]:
+    firsts = [0, *(epochs for _, epochs in bracket)]
+    return [Rung(f"{name}rung {i + 1}", jobs, firsts[i], epochs) for i, (jobs, epochs) in enumerate(bracket) if jobs]

@@ -1,0 +1,154 @@
+"""A trial in its own process: one training of an ordinary recipe, and a result that is written whole.
+
+`evaluate` never runs: the test set stays sealed while recipes are chosen.
+"""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.environment import environment
+from pipeline.errors import UserError
+from pipeline.execution import RunResult, run
+from pipeline.quiet import quiet_imports
+from pipeline.recipe.errors import RecipeError
+from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.tree import Recipe
+from tuning.study import Result, write_whole
+
+if TYPE_CHECKING:
+    from pipeline.tracking import Run
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:
+    """Trains the recipe of a trial and writes its result; failures are results with a cause.
+
+    Args:
+        folder: Folder of the trial, with `recipe.yaml`; keeps the id of its run, which all its rungs go on with.
+        out: The file to write the result to.
+        objective: Metric of an epoch that is the score, at its best epoch.
+        direction: Whether it should be small or large.
+        tell: Is given the objective of each epoch, with its number.
+    """
+    started = time.perf_counter()
+
+    def listen(record: dict[str, Any]) -> None:
+        if record["kind"] == "metrics" and record["step"] is not None and objective in record["values"]:
+            tell({"epoch": record["step"], "objective": record["values"][objective]})
+
+    try:
+        recipe = load_recipe(folder / "recipe.yaml")
+        with _tracked(recipe, folder) as tracked:
+            finished = run(recipe, until="train", listener=listen, tracked=tracked)
+            result = score(finished, objective, direction)
+            tracked.record("metrics", values={"objective": result.score}, step=None)
+            tracked.record("tags", values={"trial.status": result.status, "trial.cause": result.cause})
+    except Exception as error:
+        result = failure(error)
+    seconds = time.perf_counter() - started
+    write_whole(out, json.dumps(asdict(replace(result, seconds=seconds))) + "\n")
+
+
+def measure(recipe_file: Path, out: Path, _: Tell) -> None:
+    """Collects and preprocesses what the trials share, and measures training steps of the recipe as it stands.
+
+    Args:
+        recipe_file: The recipe.
+        out: JSON file to write: `epoch_secs`, `start_secs` (building and compiling), `network_bytes`; or `error`.
+    """
+    from pipeline.rehearsal import estimate_recipe
+
+    recipe = load_recipe(recipe_file)
+    try:
+        run(recipe, until="preprocess")
+        started = time.perf_counter()
+        found = estimate_recipe(recipe)
+        elapsed = time.perf_counter() - started
+    except UserError as error:
+        write_whole(out, json.dumps({"error": str(error)}))
+        return
+    steps = float(found.training_step.secs.sum() + found.validation_step.secs.sum())
+    measured = {
+        "epoch_secs": found.epoch_secs,
+        "start_secs": max(0.0, elapsed - steps),
+        "network_bytes": found.cost.parameter_bytes,
+    }
+    write_whole(out, json.dumps(measured))
+
+
+@contextlib.contextmanager
+def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
+    """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
+    from pipeline.tracking import Tracking
+
+    file = folder / "run_id"
+    known = file.read_text(encoding="utf-8") if file.exists() else None
+    tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
+    with tracking.run(
+        f"{recipe.name} {folder.name}",
+        params=recipe.flat(),
+        environment=environment(Path.cwd()),
+        artifacts={"recipe.yaml": dump_recipe(recipe)},
+        run_id=known,
+    ) as tracked:
+        write_whole(file, tracked.id)
+        yield tracked
+
+
+def score(finished: RunResult, objective: str, direction: Literal["min", "max"]) -> Result:
+    """Reads the objective off the history of a training.
+
+    Raises:
+        UserError: If the training has no such metric.
+    """
+    trained = finished.outcomes[-1]
+    epochs = json.loads((trained.entry.folder / "history.json").read_text(encoding="utf-8"))["epochs"]
+    if objective not in epochs[0]:
+        computed = ", ".join(name for name in epochs[0] if name not in ("epoch", "learning_rate"))
+        raise UserError(f"tune.objective: expected one of {computed}. Received: {objective!r}")
+    curve = tuple(epoch[objective] for epoch in epochs)
+    finite = [value for value in curve if math.isfinite(value)]
+    if not finite:
+        return Result("failed", cause=f"nan: {objective} is no number in any epoch", epochs=len(curve))
+    best = min(finite) if direction == "min" else max(finite)
+    return Result(
+        "scored",
+        score=best,
+        epochs=len(curve),
+        best_epoch=epochs[curve.index(best)]["epoch"],
+        run_id=finished.run_id,
+        weights=str(trained.entry.folder) if trained.ran else "",
+        curve=curve,
+    )
+
+
+def failure(error: Exception) -> Result:
+    """The result of a training that ended with an error: its kind, and the first line of what it says."""
+    with quiet_imports():
+        import tensorflow as tf
+
+        from pipeline.training.callbacks import NonFiniteLossError
+
+    message = (str(error).strip().splitlines() or [""])[0]
+    match error:
+        case NonFiniteLossError():
+            return Result("failed", cause=f"nan: {message}")
+        case RecipeError():
+            return Result("invalid", cause=said(error))
+        case UserError():
+            return Result("invalid", cause=message)
+        case MemoryError() | tf.errors.ResourceExhaustedError():
+            return Result("failed", cause=f"out of memory: {message}")
+    return Result("failed", cause=f"{type(error).__name__}: {message}")
+
+
+def said(error: RecipeError) -> str:
+    """The problems of a recipe in one line, without the place: a point has none."""
+    return "; ".join(f"{each.key}: {each.message}" if each.key else each.message for each in error.problems)

@@ -1,0 +1,133 @@
+"""`plumbline tune` from a recipe to `best.yaml`: the parts of a study joined."""
+
+import functools
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.seeds import seed_for
+from pipeline.errors import UserError
+from pipeline.quiet import quiet_imports
+from pipeline.recipe.load import dump_recipe
+from pipeline.recipe.tree import Recipe
+from pipeline.recipe.tune import searched_direction
+from tuning.display import LiveView, print_outcome, print_schedule
+from tuning.space import Space
+from tuning.study import Study
+from tuning.workers import Workers
+
+MEASURED = "measured.json"
+"""File of a study that holds what its trainings will take."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A study that has ended."""
+
+    study: Study
+    reason: str
+    """Why the search stopped."""
+
+
+def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None) -> Tuned:
+    """Searches the space of a recipe in a new study.
+
+    Args:
+        recipe: A recipe with a `tune` section.
+        workers: Trials at once.
+        budget_secs: Wall time of the study; None: no limit.
+
+    Raises:
+        UserError: For a mistake in the recipe or the data, before anything is trained.
+    """
+    space = _space(recipe)
+    return _run(Study.create(recipe, budget_secs=budget_secs), space, workers, budget_secs)
+
+
+def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None) -> Tuned:
+    """Goes on with a study that was stopped or killed.
+
+    Args:
+        study: The study.
+        workers: Trials at once.
+        budget_secs: Wall time of all its sessions; None: that it began with.
+
+    Raises:
+        UserError: If another process has it, or its libraries have changed.
+    """
+    return _run(study, _space(study.recipe), workers, budget_secs or study.facts["budget_secs"])
+
+
+def _space(recipe: Recipe) -> Space:
+    if recipe.tune is None:
+        raise UserError(
+            f"{recipe.name}: expected a `tune` section with a space, such as tune={{space: {{model.dropout: "
+            "{type: float, low: 0.0, high: 0.6}}}. Received: none"
+        )
+    space = Space.of(recipe)
+    if not space.parameters:
+        raise UserError(f"{recipe.name}: tune.space: no condition holds, so that nothing is searched: {space.left_out}")
+    space.refuse_impossible(recipe.name)
+    return space
+
+
+def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None) -> Tuned:
+    section = study.recipe.tune
+    assert section is not None
+    with study.only_driver():
+        workers = Workers(num_workers)
+        try:
+            with quiet_imports():
+                from tuning.oracles import open_oracle
+                from tuning.record import study_run
+                from tuning.report import report
+                from tuning.schedule import num_trials, plan_search
+                from tuning.search import Search
+            oracle = open_oracle(
+                section.algorithm,
+                space.hyperparameters(grid=section.algorithm == "grid"),
+                direction=searched_direction(section),
+                seed=seed_for(study.recipe.seed, "tune"),
+                max_trials=num_trials(section),
+                max_epochs=study.recipe.train.epochs,
+                min_epochs=section.min_epochs,
+                factor=section.factor,
+            )
+            schedule = plan_search(study.recipe, space, oracle)
+            measured = _measure(study, space, workers)
+            print_schedule(study, space, schedule, measured, num_workers, budget_secs)
+            with study_run(study) as recorded, LiveView(study, schedule) as view:
+                search = Search(study, space, oracle, workers, view, recorded, budget_secs)
+                reason = search.run()
+                outcome = report(study, space, recorded, reason)
+        finally:
+            workers.stop()
+        print_outcome(study, outcome, reason)
+        return Tuned(study, reason)
+
+
+def _measure(study: Study, space: Space, workers: Workers) -> dict[str, float]:
+    """Measures the recipe as it stands, once in a study; what its trials share is collected and prepared by it."""
+    from tuning.trial import measure
+
+    file = study.folder / MEASURED
+    if not file.exists():
+        assert study.recipe.tune is not None
+        given = space.recipe({}, tune=study.recipe.tune.model_dump(mode="json", exclude_none=True))
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = Path(folder) / "recipe.yaml"
+            recipe.write_text(dump_recipe(given), encoding="utf-8")
+            worker = workers.start(functools.partial(measure, recipe, file), study.folder / "log.txt")
+            while not list(workers.wait(1.0)):
+                pass
+        if not file.exists():
+            raise UserError(
+                f"{study.name}: the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. "
+                f"See {study.folder / 'log.txt'}"
+            )
+    measured: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    if "error" in measured:
+        file.unlink()
+        raise UserError(str(measured["error"]))
+    return measured

@@ -1,0 +1,195 @@
+"""Trials at once, each in a fresh process: nothing of one reaches another, and its death is its own.
+
+Processes are forked from a server that has imported the libraries and started none of their runtimes: a trial begins
+in a fraction of a second, with its own devices and threads, and gives all its memory back.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from pipeline.quiet import quiet_imports
+
+PRELOADED = (
+    "tensorflow",
+    "keras",
+    "pipeline.execution",
+    "pipeline.collect",
+    "pipeline.preprocess",
+    "pipeline.tracking",
+    "pipeline.figures",
+    "tuning.trial",
+)
+"""What the server imports. Not `pipeline.training`: it makes Keras layers, which starts TensorFlow's runtime."""
+
+PATIENCE_SECS = 20.0
+"""How long a trial that is asked to stop may take to leave a checkpoint."""
+
+OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
+"""Where Linux counts the processes of a container that it killed for memory."""
+
+Target = Callable[[Callable[[dict[str, Any]], None]], None]
+"""What a worker runs; it is handed a function that sends messages to the driver. Must be picklable."""
+
+
+@dataclass
+class Worker:
+    """A process that works."""
+
+    slot: int
+    """Which of the places it has."""
+    process: BaseProcess
+    inbox: connection.Connection
+    started: float
+    """Seconds on a monotonic clock."""
+    message: dict[str, Any] = field(default_factory=dict)
+    """The last message that it sent."""
+    stopped: bool = False
+    """Whether it was asked to stop."""
+
+
+class Workers:
+    """A number of places for processes.
+
+    Args:
+        num: Places.
+    """
+
+    def __init__(self, num: int):
+        self.num = num
+        self.running: list[Worker] = []
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOADED))
+        self._gpus = visible_gpus()
+        self._oom_kills = _oom_kills()
+        with quiet_imports():
+            forkserver.ensure_running()
+
+    @property
+    def free(self) -> bool:
+        """Whether a place is free."""
+        return len(self.running) < self.num
+
+    def start(self, target: Target, log: Path) -> Worker:
+        """Runs a function in a process of its own.
+
+        Args:
+            target: The function.
+            log: File that takes what the process prints.
+        """
+        taken = {worker.slot for worker in self.running}
+        slot = next(slot for slot in range(self.num) if slot not in taken)
+        inbox, outbox = self._context.Pipe(duplex=False)
+        environment = gpu_environment(self._gpus, slot, self.num)
+        process = self._context.Process(target=_work, args=(target, log, environment, outbox), daemon=True)
+        process.start()
+        outbox.close()
+        worker = Worker(slot, process, inbox, time.monotonic())
+        self.running.append(worker)
+        return worker
+
+    def wait(self, timeout: float) -> Iterator[Worker]:
+        """Yields the workers whose process has ended, after at most `timeout` seconds without any sign of one."""
+        connection.wait([end for worker in self.running for end in (worker.inbox, worker.process.sentinel)], timeout)
+        for worker in list(self.running):
+            self._read(worker)
+            if not worker.process.is_alive():
+                worker.process.join()
+                worker.inbox.close()
+                self.running.remove(worker)
+                yield worker
+
+    def stop(self) -> None:
+        """Asks every process to stop, and kills those that do not."""
+        for worker in self.running:
+            worker.stopped = True
+            worker.process.terminate()
+        deadline = time.monotonic() + PATIENCE_SECS
+        for worker in self.running:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
+            worker.inbox.close()
+        self.running.clear()
+
+    def cause_of_death(self, worker: Worker) -> str:
+        """Says why a process ended that left no result."""
+        code = worker.process.exitcode
+        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+            self._oom_kills = _oom_kills()
+            return "out of memory: the system killed the process"
+        if code is not None and code < 0:
+            hint = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
+            return f"killed: {signal.Signals(-code).name}{hint}"
+        return f"died: exit code {code}"
+
+    def _read(self, worker: Worker) -> None:
+        """Takes the messages that have come; a process killed while it wrote leaves half a one."""
+        with contextlib.suppress(EOFError, OSError):
+            while worker.inbox.poll():
+                worker.message = worker.inbox.recv()
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES takes them; asks no CUDA runtime."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name for name in given.split(",") if name]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listed = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
+    )
+    return listed.stdout.split() if listed.returncode == 0 else []
+
+
+def gpu_environment(gpus: list[str], slot: int, num_slots: int) -> dict[str, str]:
+    """The environment of one of several processes: GPUs are dealt out; where there are too few, they are shared."""
+    if not gpus:
+        return {}
+    own = gpus[slot::num_slots] if len(gpus) >= num_slots else [gpus[slot % len(gpus)]]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(own), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+def _work(target: Target, log: Path, environment: dict[str, str], outbox: connection.Connection) -> None:
+    """What the process does: everything that must be set before a runtime starts, then the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    threading.Thread(target=_die_with_driver, daemon=True).start()
+    os.environ |= environment
+    with log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+    def tell(message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            outbox.send(message)
+
+    target(tell)
+
+
+def _die_with_driver() -> None:
+    """Leaves nobody training for a driver that is gone."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    connection.wait([driver.sentinel])
+    os._exit(128 + signal.SIGKILL)
+
+
+def _oom_kills() -> int:
+    if not OOM_EVENTS.exists():
+        return 0
+    counts = dict(line.split() for line in OOM_EVENTS.read_text(encoding="ascii").splitlines())
+    return int(counts.get("oom_kill", 0))
