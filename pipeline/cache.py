@@ -17,6 +17,9 @@ from pipeline.journal import StageResult
 KEY_LENGTH = 16
 """Hex digits of a key in folder names: 64 bits."""
 
+OPENED = "opened.json"
+"""File in the folder of an unfinished stage: what its result depends on, and the run that it is part of."""
+
 PACKAGES = Path(__file__).parent.parent
 """Where `pipeline` and `models` lie side by side, in a checkout as where they are installed."""
 
@@ -73,10 +76,17 @@ class Entry:
             "seconds": self.seconds,
             "run_id": self.run_id,
         }
-        with (folder / "entry.json").open("w", encoding="utf-8") as file:
-            json.dump(tree, file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_json(folder / "entry.json", tree)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What a stopped process left of an entry."""
+
+    folder: Path
+    ingredients: Ingredients
+    run_id: str
+    """The run that it is part of."""
 
 
 class Cache:
@@ -113,16 +123,64 @@ class Cache:
         with FileLock(folder / f".{key}.lock"):
             yield
 
-    @contextlib.contextmanager
-    def write(self, stage: str, ingredients: Ingredients, run_id: str) -> Iterator["Writing"]:
-        """Opens a folder for a stage to write into; it becomes the entry when `finish` was called, else it goes.
+    def unfinished(self, stage: str, key: str, keeps: str) -> "Unfinished | None":
+        """Returns what a process that was stopped left of an entry; None if there is nothing to go on from.
 
-        Must be called under `lock`. What a killed process left behind is removed first.
+        Args:
+            stage: The stage.
+            key: Of the entry.
+            keeps: Name of the folder in its folder that has what the stage goes on from.
         """
-        final = self.root / stage / ingredients.key
-        partial = final.with_name(f".{ingredients.key}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        folder = self._partial(stage, key)
+        opened = folder / OPENED
+        if not opened.exists() or not any((folder / keeps).glob("*")):
+            return None
+        tree = json.loads(opened.read_text(encoding="utf-8"))
+        return Unfinished(folder, Ingredients(**tree["ingredients"]), tree["run_id"])
+
+    def all_unfinished(self, stage: str, keeps: str) -> list["Unfinished"]:
+        """Returns what stopped processes left of any entry of a stage; what a process is writing is not among it."""
+        keys = [folder.name[1:].partition(".")[0] for folder in sorted((self.root / stage).glob(".*.partial"))]
+        return [found for key in keys if self._is_free(stage, key) and (found := self.unfinished(stage, key, keeps))]
+
+    def discard(self, stage: str, key: str) -> None:
+        """Removes what a stopped process left of an entry."""
+        shutil.rmtree(self._partial(stage, key), ignore_errors=True)
+
+    def entries(self, stage: str) -> list[Entry]:
+        """Returns every entry of a stage."""
+        folders = sorted(folder for folder in (self.root / stage).glob("*") if not folder.name.startswith("."))
+        return [entry for folder in folders if (entry := _read(folder))]
+
+    @contextlib.contextmanager
+    def write(
+        self,
+        stage: str,
+        ingredients: Ingredients,
+        run_id: str,
+        *,
+        keeps: str | None = None,
+        origin: Path | None = None,
+    ) -> Iterator["Writing"]:
+        """Opens a folder for a stage to write into; it becomes the entry when the block sets a result, else it goes.
+
+        Must be called under `lock`. What a killed process left behind is removed first, unless the stage goes on from
+        it.
+
+        Args:
+            stage: The stage.
+            ingredients: What its result depends on.
+            run_id: The run that it is part of.
+            keeps: Name of a folder in its folder that has what the stage goes on from if it is stopped; None: nothing.
+            origin: Folder of another entry whose folder of that name it begins with; None: it begins with nothing.
+        """
+        final, partial = self.root / stage / ingredients.key, self._partial(stage, ingredients.key)
+        if not (keeps and self.unfinished(stage, ingredients.key, keeps)):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            _write_json(partial / OPENED, {"ingredients": asdict(ingredients), "run_id": run_id})
+            if keeps and origin:
+                shutil.copytree(origin / keeps, partial / keeps)
         writing = Writing(partial, time.perf_counter())
         try:
             yield writing
@@ -133,10 +191,31 @@ class Cache:
             writing.entry.save(partial)
             _replace(final, partial)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            if not (keeps and self.unfinished(stage, ingredients.key, keeps)):
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _is_free(self, stage: str, key: str) -> bool:
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.root / stage / f".{key}.lock", timeout=0):
+                return True
+        except Timeout:
+            return False
+
+    def _partial(self, stage: str, key: str) -> Path:
+        return self.root / stage / f".{key}.partial"
 
     def _pointer(self, recipe_name: str, stage: str) -> Path:
         return self.root / "last" / recipe_name / stage
+
+
+def _write_json(file: Path, tree: dict[str, Any]) -> None:
+    """Writes a file and waits until the disk has it."""
+    with file.open("w", encoding="utf-8") as stream:
+        json.dump(tree, stream, indent=2, ensure_ascii=False)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.training.interruption import TrainingStoppedError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -34,6 +35,9 @@ def command(function: Callable[..., None]) -> click.Command:
         except UserError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except TrainingStoppedError as stopped:
+            click.echo(stopped.message, err=True)
+            raise
         except KeyboardInterrupt:
             click.echo(STOPPED, err=True)
             sys.exit(128 + signal.SIGINT)
@@ -66,12 +70,16 @@ def stop_on_signals() -> None:
 @takes_recipe
 @click.option("--force", multiple=True, metavar="STAGE", help="Run this stage even if nothing it depends on changed.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was stopped; refuse to begin one.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say which stages would run and why; run nothing.")
-def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: str | None, only_plan: bool) -> None:
+def run(
+    recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: str | None, resume: bool, only_plan: bool
+) -> None:
     """Runs a recipe: collect, preprocess, train, evaluate, register.
 
     Stages whose recipe keys, inputs, code and libraries did not change are taken from the cache. RECIPE is the name of
-    a built-in recipe or a YAML file; KEY=VALUE overrides any of its keys, such as train.epochs=5.
+    a built-in recipe or a YAML file; KEY=VALUE overrides any of its keys, such as train.epochs=5. A run that was
+    stopped or killed goes on when the same command is given again.
     """
     from pipeline.execution import plan
     from pipeline.execution import run as run_recipe
@@ -83,7 +91,7 @@ def run(recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: 
         print_plan(plan(loaded, force=force, until=until))
         return
     stop_on_signals()
-    print_result(run_recipe(loaded, force=force, until=until, listener=terminal()))
+    print_result(run_recipe(loaded, force=force, until=until, resume=resume, listener=terminal()))
 
 
 @command

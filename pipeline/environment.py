@@ -51,20 +51,20 @@ def _describe(folder: Path) -> str | None:
 
 def _hardware() -> dict[str, str]:
     facts = {
-        "hardware.cpu": _cpu(),
-        "hardware.cores": str(_cores()),
+        "hardware.cpu": cpu(),
+        "hardware.cores": str(num_cores()),
         "hardware.memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
     }
     gpus = _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
     return facts | ({"hardware.gpu": "; ".join(gpus.splitlines())} if gpus else {})
 
 
-def _cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use; fewer than the machine has in a container with a CPU set."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """The processor's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
     names = info.read_text(encoding="utf-8").splitlines() if info.exists() else []

@@ -19,6 +19,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
 if TYPE_CHECKING:
+    from pipeline.continuation import Continuation
     from pipeline.lr_find import RangeTest
     from pipeline.tracking import Run, Tracking
 
@@ -84,6 +85,7 @@ def run(
     *,
     force: Iterable[str] = (),
     until: str | None = None,
+    resume: bool = False,
     listener: Listener = lambda _: None,
     tracked: "Run | None" = None,
 ) -> RunResult:
@@ -94,6 +96,7 @@ def run(
         overrides: `dotted.key=value`, as on the command line.
         force: Stages to run whatever the cache holds.
         until: Last stage to run; by default all.
+        resume: Whether to refuse to begin a training where none is there to go on from.
         listener: Called with what happens: records of kind `stage`, and those of the stages' journals.
         tracked: An open run to record to; by default one is opened when the first stage has to run.
 
@@ -103,6 +106,7 @@ def run(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     stages, forced = _until(until), frozenset(_stage_names(force))
     walk = _Walk(recipe, forced, listener, tracked)
+    walk.resume = resume
     with walk.tracked():
         for stage in stages:
             walk.step(stage)
@@ -180,6 +184,8 @@ class _Walk:
 
     def __init__(self, recipe: Recipe, forced: frozenset[str], listener: Listener, run: "Run | None" = None):
         self.recipe, self.forced, self.listener = recipe, forced, listener
+        self.resume = False
+        """Whether to refuse to begin a training where none is there to go on from."""
         _make_folder(recipe.tracking.directory)
         self.cache = Cache(Path(recipe.tracking.directory))
         self.fingerprints = {"source": _source_fingerprint(recipe)}
@@ -258,10 +264,13 @@ class _Walk:
         return Outcome(stage.name, False, reason, entry)
 
     def _execute(self, stage: Stage, ingredients: Ingredients, reason: str) -> Entry:
+        found = self._continuation(stage, ingredients)
+        reason = found.reason if found else reason
         self._tell(stage, "runs", reason)
-        run = self.run or self._open_run()
+        run = self.run or self._open_run(found.run_id if found and found.is_same else None)
+        origin = found.folder if found and not found.is_same else None
         with (
-            self.cache.write(stage.name, ingredients, run.id) as writing,
+            self.cache.write(stage.name, ingredients, run.id, keeps=stage.keeps, origin=origin) as writing,
             run.stage(stage.name, folder=writing.folder, reason=reason, ingredients=ingredients) as tracked,
         ):
             journal = Journal(writing.folder / "journal.jsonl", (tracked.listener, self.listener))
@@ -274,7 +283,29 @@ class _Walk:
         self._tell(stage, "ran", reason, summary=writing.entry.result.summary, seconds=writing.entry.seconds)
         return writing.entry
 
-    def _open_run(self) -> "Run":
+    def _continuation(self, stage: Stage, ingredients: Ingredients) -> "Continuation | None":
+        """What the stage goes on from; None: it begins.
+
+        Raises:
+            UserError: If nothing fits and the user asked to go on.
+        """
+        if not stage.keeps:
+            return None
+        if stage.name in self.forced:
+            self.cache.discard(stage.name, ingredients.key)
+            return None
+        from pipeline.continuation import Continuation, find_continuation
+
+        found = find_continuation(self.cache, stage.name, stage.keeps, ingredients, self.recipe.train)
+        if isinstance(found, Continuation):
+            return found
+        if self.resume:
+            raise UserError(f"--resume: expected an unfinished training to go on from. Received: {found or 'none'}")
+        if found:
+            self.listener({"kind": "say", "text": found})
+        return None
+
+    def _open_run(self, run_id: str | None = None) -> "Run":
         from pipeline.environment import environment
 
         self.run = self._stack.enter_context(
@@ -283,6 +314,7 @@ class _Walk:
                 params=self.recipe.flat(),
                 environment=environment(Path.cwd()),
                 artifacts={"recipe.yaml": dump_recipe(self.recipe)},
+                run_id=run_id,
             )
         )
         for outcome in self.outcomes:

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from models.section import Section
 from pipeline.errors import UserError
+from pipeline.recipe.checkpoint import CheckpointConfig
 from pipeline.recipe.fine_tuning import FineTuningConfig
 from pipeline.recipe.objective import LOSSES, METRICS, MINIMISED, NamedObject, named
 from pipeline.recipe.schedule import Constant, ScheduleConfig
@@ -157,6 +158,8 @@ class TrainConfig(Section):
     """How the devices of this machine share each batch; none: one does all; mirrored: two or more GPUs take equal
     shares (`tf.distribute.MirroredStrategy`). `data.batch_size` is that of all together; batch norm sees each share
     alone."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When a training is saved, so that it can be killed and go on."""
     deterministic: bool = True
     """Whether the same recipe on the same machine gives bit-identical weights."""
     batch_size: Literal["auto"] | Positive | None = None

@@ -3,7 +3,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -52,6 +52,8 @@ class LossScale(keras.callbacks.Callback):  # type: ignore[misc]
     steps in a row that are not. The optimiser counts only the steps that it takes.
     """
 
+    state_fields = ("_taken", "_batches")
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remembers how many steps the optimiser has taken."""
         self._taken = int(self.model.optimizer.iterations.numpy())
@@ -77,6 +79,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
         num_examples: Training examples in an epoch.
     """
 
+    state_fields = ("epochs", "_secs")
+
     def __init__(self, journal: Journal, num_examples: int):
         super().__init__()
         self.epochs: list[Epoch] = []
@@ -86,24 +90,37 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
-        self._started = time.perf_counter()
+        self._started, self._elapsed = time.perf_counter(), 0.0
+        self._first: int | None = None
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes where in the epoch this process begins."""
+        self._first = batch if self._first is None else self._first
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Reads the clock, so that the last batch leaves the time before validation."""
         self._elapsed = time.perf_counter() - self._started
+        self._num_batches = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the epoch; the learning rate is that of the next step."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._journal.log_metrics(values, step=epoch)
-        self._secs.append(self._elapsed)
+        if self._first is not None:
+            self._secs.append(self._elapsed / (1 - self._first / self._num_batches))
         self.epochs.append({"epoch": epoch, **values})
+        self.record(self.epochs[-1:])
+
+    def record(self, epochs: Sequence[Epoch]) -> None:
+        """Tells the journal, which drops what it has."""
+        for epoch in epochs:
+            values = {name: value for name, value in epoch.items() if name != "epoch"}
+            self._journal.log_metrics(values, step=epoch["epoch"])
 
     def examples_per_sec(self) -> float:
         """Training examples in a second of training, validation apart."""
         steady = self._secs[1:] or self._secs
-        return self._num_examples * len(steady) / sum(steady)
+        return self._num_examples * len(steady) / sum(steady) if steady else 0.0
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]

@@ -15,8 +15,11 @@ from pipeline.recipe.train import (
 )
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
+from pipeline.training.checkpoint import Place
 from pipeline.training.history import History
-from pipeline.training.loop import Loop
+from pipeline.training.loop import Loop, Position
+from pipeline.training.saving import Saver
+from pipeline.training.state import TrainingState
 
 
 def fit(
@@ -27,6 +30,8 @@ def fit(
     *,
     weights: dict[int, float] | None = None,
     first_epoch: int = 0,
+    phase: int = 0,
+    saver: Saver,
     journal: Journal,
 ) -> History:
     """Trains over a data path that is a function of the global step; leaves the best weights in `network`.
@@ -38,10 +43,13 @@ def fit(
         validation: Batches of the validation split, gone through once an epoch.
         weights: Of the examples of each class in the training loss; None: all weigh 1.
         first_epoch: Number of the first epoch, where others came before.
+        phase: Number of the phase of transfer learning.
+        saver: Has the checkpoint to go on from, and takes those on the way.
         journal: Gets the values of each epoch.
 
     Raises:
         NonFiniteLossError: If the loss becomes NaN or infinite.
+        TrainingStoppedError: If a signal asked for it; the state is saved then.
     """
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
@@ -49,8 +57,22 @@ def fit(
     epochs = range(first_epoch, first_epoch + section.epochs)
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", section.epochs * training.num_examples) as advance:
-        bar = ProgressBar(advance, training)
-        loop.run(callbacks(log, stopping, plateau, _averaging(section, first_epoch), bar))
+        watching = callbacks(log, stopping, plateau, _averaging(section, first_epoch), ProgressBar(advance, training))
+        state, found = TrainingState(network, watching), saver.start(phase)
+
+        def restore() -> None:
+            if found:
+                state.restore(found)
+                log.record(log.epochs)
+                advance((found.place.epoch - first_epoch) * training.num_examples)
+
+        def passed(position: Position) -> None:
+            saver.passed(state, Place(phase, *position))
+            if not position.step and (position.epoch == epochs.stop or network.stop_training):
+                saver.save(state, Place(phase, *position))
+
+        start = Position(found.place.epoch, found.place.step) if found else None
+        loop.run(watching, start=start, restore=restore, passed=passed)
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
     if isinstance(section.averaging, Swa):

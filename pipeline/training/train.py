@@ -1,5 +1,6 @@
 """The train stage: fits the network of a recipe on prepared examples and writes the weights of its best epoch."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -27,6 +28,8 @@ from pipeline.recipe.warnings import warnings
 from pipeline.training.assemble import Assembled, assemble, build_rate, compile_learner
 from pipeline.training.fit import fit
 from pipeline.training.history import History
+from pipeline.training.interruption import Interruption
+from pipeline.training.saving import Saver
 from pipeline.training.schedules import sampled
 from pipeline.training.setup import TrainingSetup
 from pipeline.transfer.features import compute_features
@@ -42,32 +45,37 @@ def train(setup: TrainingSetup, *, out: Path, journal: Journal) -> StageResult:
 
     Args:
         setup: What to train.
-        out: Folder to write into.
+        out: Folder to write into; one that holds a checkpoint is gone on with.
         journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
 
     Raises:
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
         NonFiniteLossError: If the loss becomes NaN or infinite.
+        TrainingStoppedError: If a signal asked for it; called again with the same folder, the training goes on.
     """
+    interruption = Interruption()
+    saver = Saver(setup.section.checkpoint, out, journal, interruption)
     settled = settle(setup, out=out, journal=journal)
     setup, started = settled.setup, time.perf_counter()
     assembled = assemble(setup)
-    section, network, training = assembled.section, assembled.network, assembled.training
+    section, network = assembled.section, assembled.network
     journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
     for warning in warnings(setup.model, batch_size=setup.batch_size):
         journal.say(f"warning: {warning}")
-    _log_schedule(section, training.steps_per_epoch, out / "artifacts", journal)
-    if isinstance(setup.model, TransferConfig):
-        cache = None if setup.augment else functools.partial(_features, setup, out)
-        history = _fit_transfer(assembled, setup.model.source, cache, out, journal)
-    else:
-        history = fit(
-            assembled.learner, section, training, assembled.validation, weights=assembled.class_weights, journal=journal
-        )
+    _log_schedule(section, assembled.training.steps_per_epoch, out / "artifacts", journal)
+    with interruption.held(), contextlib.closing(saver):
+        if isinstance(setup.model, TransferConfig):
+            cache = None if setup.augment else functools.partial(_features, setup, out)
+            history = _fit_transfer(assembled, setup.model.source, cache, saver, out, journal)
+        else:
+            data, weights = Data(assembled.training, assembled.validation), assembled.class_weights
+            history = fit(assembled.learner, section, *data, weights=weights, saver=saver, journal=journal)
     if settled.forecast:
         secs = time.perf_counter() - started
         report(settled.forecast, epochs=len(history.epochs), secs=secs, journal=journal)
-    return _write(network, history, out, journal)
+    result = _write(network, history, out, journal)
+    saver.end()
+    return result
 
 
 def fingerprint(network: keras.Model) -> str:
@@ -79,7 +87,12 @@ def fingerprint(network: keras.Model) -> str:
 
 
 def _fit_transfer(
-    assembled: Assembled, source: str, cache: Callable[[keras.Model], Cached] | None, out: Path, journal: Journal
+    assembled: Assembled,
+    source: str,
+    cache: Callable[[keras.Model], Cached] | None,
+    saver: Saver,
+    out: Path,
+    journal: Journal,
 ) -> History:
     """Fits the head, then what the recipe unfreezes."""
     network = assembled.network
@@ -90,6 +103,7 @@ def _fit_transfer(
         data: Data,
         *,
         first_epoch: int = 0,
+        phase: int = 0,
         factors: Mapping[Any, float] | None = None,
     ) -> History:
         rate = build_rate(section, data.training.steps_per_epoch)
@@ -103,12 +117,21 @@ def _fit_transfer(
             factors=factors,
         )
         weights = assembled.class_weights
-        return fit(learner, section, *data, weights=weights, first_epoch=first_epoch, journal=journal)
+        return fit(
+            learner,
+            section,
+            *data,
+            weights=weights,
+            first_epoch=first_epoch,
+            phase=phase,
+            saver=saver,
+            journal=journal,
+        )
 
     phases = plan_phases(assembled.section, [layer.name for layer in pretrained_layers(network)])
     record_transfer(network, phases, assembled.left_out, source, out / "artifacts" / "transfer.json", journal)
     data = Data(assembled.training, assembled.validation)
-    return fit_phases(network, phases, data, learn=learn, cache=cache, journal=journal)
+    return fit_phases(network, phases, data, learn=learn, cache=cache, saver=saver, journal=journal)
 
 
 def _features(setup: TrainingSetup, out: Path, extractor: keras.Model) -> Cached:
@@ -127,7 +150,7 @@ def _features(setup: TrainingSetup, out: Path, extractor: keras.Model) -> Cached
 
 def _log_schedule(section: TrainConfig, steps_per_epoch: int, artifacts: Path, journal: Journal) -> None:
     """Draws the schedule before training starts: a rate that is not what was meant is seen at once."""
-    artifacts.mkdir()
+    artifacts.mkdir(exist_ok=True)
     epochs, rates, first = [], [], 0
     for phase in phase_sections(section):
         at, drawn = sampled(build_rate(phase, steps_per_epoch), phase.epochs * steps_per_epoch)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -14,8 +14,13 @@ from pipeline.journal import Journal
 from pipeline.recipe.fine_tuning import FineTuningConfig
 from pipeline.recipe.phases import even_shares, phase_sections
 from pipeline.recipe.train import TrainConfig, direction
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.history import History, joined
+from pipeline.training.saving import Saver
 from pipeline.transfer.rates import depth_factors
+
+KEPT = "kept"
+"""What the weights that a phase begins with are called in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ class Learn(Protocol):
         data: Data,
         *,
         first_epoch: int = 0,
+        phase: int = 0,
         factors: Mapping[Any, float] | None = None,
     ) -> History:
-        """Fits the trainable layers of `network`; `factors` multiply the learning rate of variables."""
+        """Fits the trainable layers of `network` in a phase; `factors` multiply the learning rate of variables."""
         ...
 
 
@@ -96,6 +102,7 @@ def fit_phases(
     *,
     learn: Learn,
     cache: Callable[[keras.Model], Cached] | None,
+    saver: Saver,
     journal: Journal,
 ) -> History:
     """Fits one phase after another; leaves the best weights of all phases in `network`, and all its layers trainable.
@@ -107,19 +114,24 @@ def fit_phases(
         learn: Compiles and fits.
         cache: Computes the features of the frozen part, for the phase in which all of it is frozen; None: something
             random comes before it, so that they differ from epoch to epoch.
+        saver: Has the checkpoint to go on from; is told what is left of the phases that have ended.
         journal: Is told what trains, and how much the features in store save.
     """
-    histories: list[History] = []
-    kept = None
-    for phase in phases:
+    histories, kept = _ended(network, saver.found)
+    for number, phase in enumerate(phases[len(histories) :], start=len(histories)):
         unfrozen = unfreeze(network, phase.num_unfrozen)
         first_epoch = sum(len(history.epochs) for history in histories)
         before = [variable.numpy() for variable in network.variables]
+        if kept:
+            saver.carried = (
+                {f"{KEPT}/{i}": value for i, value in enumerate(before)},
+                {"phases": [asdict(history) for history in histories], "kept": histories.index(kept)},
+            )
         if cache and not phase.num_unfrozen:
             history = _fit_head(network, phase, cache, learn, journal)
         else:
             factors = depth_factors(unfrozen, phase.depth_factor) if phase.depth_factor < 1 else None
-            history = learn(network, phase.section, data, first_epoch=first_epoch, factors=factors)
+            history = learn(network, phase.section, data, first_epoch=first_epoch, phase=number, factors=factors)
         histories.append(history)
         if kept and not _improves(phase.section, history, kept):
             journal.say(f"{phase.name}: no epoch better than epoch {kept.best_epoch}; its weights stay")
@@ -130,6 +142,16 @@ def fit_phases(
     assert kept is not None
     network.trainable = True
     return joined(histories, kept)
+
+
+def _ended(network: keras.Model, found: Checkpoint | None) -> tuple[list[History], History | None]:
+    """The histories of the phases that had ended at a checkpoint, and the one whose weights were kept: put back."""
+    if found is None or not found.place.phase:
+        return [], None
+    for i, variable in enumerate(network.variables):
+        variable.assign(found.arrays[f"{KEPT}/{i}"])
+    histories = [History(**each) for each in found.facts["phases"]]
+    return histories, histories[found.facts["kept"]]
 
 
 def unfreeze(network: keras.Model, count: int) -> list[keras.Layer]:

@@ -1,0 +1,126 @@
+"""The whole state of a training between two steps: one owner of what must be saved, and of how it is put back.
+
+What is random derives from (seed, purpose, step) wherever it can; nothing of the data is here, because a batch is a
+function of the step.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.errors import UserError
+from pipeline.training.checkpoint import Checkpoint, Place
+
+KERAS_FIELDS: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
+"""What Keras's callbacks keep from epoch to epoch; those of ours say it by `state_fields`."""
+
+
+class TrainingState:
+    """Reads and writes what a learner and its callbacks are at a place of the training.
+
+    Beside the variables of the network (batch statistics and seeds of dropout among them), of the optimiser (loss
+    scale, accumulated gradients, moving average) and of the metrics, these are the fields that callbacks keep, and
+    their own `variables`.
+
+    Args:
+        learner: Compiled and built.
+        callbacks: Those of the step loop; first asked once their training has begun.
+    """
+
+    def __init__(self, learner: keras.Model, callbacks: Sequence[keras.callbacks.Callback]):
+        self._learner = learner
+        self._callbacks = {f"{i}-{type(callback).__name__}": callback for i, callback in enumerate(callbacks)}
+
+    def take(
+        self, place: Place, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+    ) -> Callable[[], Checkpoint]:
+        """Takes the state of this moment, which later steps leave alone.
+
+        Args:
+            place: Where the training is.
+            arrays: What else is to be saved.
+            facts: The same, as JSON has it.
+
+        Returns:
+            What reads the values into a checkpoint; another thread may call it.
+        """
+        names, tensors = list(self._variables), self._read()
+        kept = {f"{name}/{i}": value for name, values in self._best_weights().items() for i, value in enumerate(values)}
+        kept |= arrays
+        frozen = {**facts, "state": self._facts()}
+        return lambda: Checkpoint(
+            place, {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)} | kept, frozen
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Puts a state back, bit by bit.
+
+        Raises:
+            UserError: If it is the state of another network, optimiser or set of callbacks.
+        """
+        facts = checkpoint.facts["state"]
+        for name, variable in self._variables.items():
+            value = checkpoint.arrays.get(name)
+            if value is None or value.shape != tuple(variable.shape) or value.dtype.name != variable.dtype:
+                found = "nothing" if value is None else f"{value.dtype} {value.shape}"
+                raise UserError(
+                    f"checkpoint: expected {variable.dtype} {tuple(variable.shape)} for {name}. Received: {found}. "
+                    "Run with --force train to begin anew"
+                )
+            variable.assign(value)
+        for name, callback in self._callbacks.items():
+            for field, value in facts["callbacks"].get(name, {}).items():
+                setattr(callback, field, value)
+            if count := facts["best_weights"].get(name):
+                callback.best_weights = [checkpoint.arrays[f"{name}/{i}"].copy() for i in range(count)]
+        self._learner.stop_training = facts["stop_training"]
+
+    @cached_property
+    def _variables(self) -> dict[str, keras.Variable]:
+        """Every variable once, by a name that is the same whenever the same recipe is built."""
+        groups = {
+            "network": self._learner.variables,
+            "optimizer": self._learner.optimizer.variables,
+            "metrics": [variable for metric in self._learner.metrics for variable in metric.variables],
+            **{name: getattr(callback, "variables", []) for name, callback in self._callbacks.items()},
+        }
+        named, seen = {}, set()
+        for group, variables in groups.items():
+            for i, variable in enumerate(variables):
+                if id(variable) not in seen:
+                    named[f"{group}/{i}/{variable.path}"] = variable
+                    seen.add(id(variable))
+        return named
+
+    @cached_property
+    def _read(self) -> Any:
+        # One call for all of them: a hundredth of the time that reading each one takes.
+        return tf.function(lambda: [tf.identity(variable.value) for variable in self._variables.values()])
+
+    def _best_weights(self) -> dict[str, list[np.ndarray]]:
+        kept = {name: getattr(callback, "best_weights", None) for name, callback in self._callbacks.items()}
+        return {name: weights for name, weights in kept.items() if weights}
+
+    def _facts(self) -> dict[str, Any]:
+        fields = {name: _fields(callback) for name, callback in self._callbacks.items()}
+        return {
+            "stop_training": bool(self._learner.stop_training),
+            "callbacks": {name: values for name, values in fields.items() if values},
+            "best_weights": {name: len(weights) for name, weights in self._best_weights().items()},
+        }
+
+
+def _fields(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """What a callback keeps, as JSON has it; lists are copied, because they grow."""
+    names = getattr(callback, "state_fields", None)
+    if names is None:
+        names = next((names for cls, names in KERAS_FIELDS.items() if isinstance(callback, cls)), ())
+    values = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
