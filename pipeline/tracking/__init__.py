@@ -1,8 +1,8 @@
 """Where runs are recorded and read back: the package that imports mlflow.
 
-`open_store` finds the store, `Tracking` records runs, `Sender` sends them there, `read_runs` reads them. What a stage says
-reaches the run's folder as a record of its journal (`pipeline/journal.py`), while it runs or replayed from the cache, and
-MLflow from there.
+`open_store` finds the store, `Tracking` records runs, `Sender` sends them there, `read_runs` reads them. What a stage
+says reaches the run's folder as a record of its journal (`pipeline/journal.py`), while it runs or replayed from the
+cache, and MLflow from there.
 """
 
 import os

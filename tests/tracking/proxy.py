@@ -3,42 +3,58 @@
 import http.client
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import urlsplit
 
-Fault = Callable[[], str]
-"""Says what becomes of the next call: `pass`, `refuse` (500), `swallow` (done, but the answer is lost), `slow`."""
+SLOW_SECS = 0.2
 
-SLOW_SECS = 0.5
+
+@dataclass
+class Proxy:
+    """A proxy that runs; what it does can be changed at any time."""
+
+    upstream: str
+    """Address of the server."""
+    fault: Callable[[], str] = lambda: "pass"
+    """Says what becomes of the next call: `pass`, `refuse` (500), `swallow` (done, but the answer is lost), `slow`."""
+    uri: str = ""
+    """Its own address."""
 
 
 @contextmanager
-def faulty(upstream: tuple[str, int], fault: Fault) -> Iterator[str]:
-    """Starts a proxy before `upstream`; yields its address."""
+def proxy_before(upstream: str) -> Iterator[Proxy]:
+    """Starts a proxy before a server."""
+    proxy = Proxy(upstream)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            match fault():
+            match proxy.fault():
                 case "refuse":
                     self.answer(500, b"{}", "application/json")
                     return
                 case "swallow":
-                    self.forward(body)
+                    with suppress(OSError):
+                        self.forward(body)
                     self.close_connection = True
                     return
                 case "slow":
                     time.sleep(SLOW_SECS)
-            status, answer, kind = self.forward(body)
-            self.answer(status, answer, kind)
+            try:
+                self.answer(*self.forward(body))
+            except OSError:  # there is no server, or nobody waits for it any more
+                self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
         def forward(self, body: bytes) -> tuple[int, bytes, str]:
-            connection = http.client.HTTPConnection(*upstream, timeout=60)
+            address = urlsplit(proxy.upstream)
+            connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
             try:
                 headers = {key: value for key, value in self.headers.items() if key.lower() != "host"}
                 connection.request(self.command, self.path, body, headers)
@@ -61,8 +77,9 @@ def faulty(upstream: tuple[str, int], fault: Fault) -> Iterator[str]:
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    proxy.uri = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()
