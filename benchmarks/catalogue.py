@@ -125,6 +125,19 @@ BASES = {
             "train": {"epochs": 30, "optimizer": _ADAM},
         },
     ),
+    "few_recoloured": Base(
+        "ten examples each of the digits 5 to 9, each in a random colour on a random one, to train on, 746 to score",
+        {
+            "data": {
+                "type": "npz",
+                "path": f"{FOLDER}/few_recoloured.npz",
+                "batch_size": 10,
+                "split": {"by": "source"},
+            },
+            "model": _CNN,
+            "train": {"epochs": 60, "optimizer": _ADAM},
+        },
+    ),
     "docstrings": Base(
         "about 1,700 sentences of the docstrings of seven packages to train on, as many to score",
         {
@@ -398,17 +411,27 @@ _FAMILIES = (
     Technique("GELU, not ReLU", {"model.activation": "gelu"}, "Hendrycks and Gimpel 2016", _SMALL),
 )
 
-_PRETRAINED = {"model": {"type": "transfer", "source": f"{FOLDER}/zero_to_four.keras"}}
+_TUNING = {"train.fine_tuning": {"epochs": 15, "learning_rate": 2e-4}}
 
-_TRANSFER = (
-    Technique("A network pretrained on 0 to 4, frozen", _PRETRAINED, "Yosinski et al. 2014", ("few",)),
-    Technique(
-        "Fine-tuning after it",
-        {"train.fine_tuning": {"epochs": 15, "learning_rate": 2e-4}},
-        "Yosinski et al. 2014",
-        ("few",),
-        _PRETRAINED,
-    ),
+
+def _pretrained(name: str) -> Changes:
+    """Convolutions of a pretrained network under a dense layer and an output that are new, as in the plain recipe."""
+    source = f"{FOLDER}/{name}.keras"
+    return {"model": {"type": "transfer", "source": source, "until": "flatten", "units": [64]}}
+
+
+_TRANSFER = tuple(
+    technique
+    for base, source, where in (
+        ("few", "zero_to_four", ""),
+        ("few_recoloured", "zero_to_four_recoloured", ", in colours"),
+    )
+    for technique in (
+        Technique(
+            f"Convolutions pretrained on 0 to 4, frozen{where}", _pretrained(source), "Yosinski et al. 2014", (base,)
+        ),
+        Technique(f"Fine-tuning after it{where}", _TUNING, "Yosinski et al. 2014", (base,), _pretrained(source)),
+    )
 )
 
 _PRECISION = tuple(
@@ -437,7 +460,10 @@ NOT_TECHNIQUES = {
         *("source", "weights", "until", "entry", "arguments", "folder", "type: custom"),
         *("output_activation", "batch_norm", "layers", "add_output", "type: layers", "type: text", "type: cnn"),
     ),
-    "train": ("epochs", "metrics", "deterministic", "precision: float32", "strategy: mirrored"),
+    "train": (
+        *("epochs", "metrics", "deterministic", "precision: float32", "strategy: mirrored"),
+        *("budget", "batch_size", "steps_per_execution", "jit_compile", "threads", "checkpoint"),
+    ),
 }
 """Keys that are no techniques of their own: sizes, what follows from the task, short forms, other ways of writing, what
-the base recipes have already."""
+the base recipes have already, time, memory and speed."""

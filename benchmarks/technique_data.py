@@ -14,13 +14,16 @@ NUM_FASHION = 5_000
 SHARE_OF_RARE = 0.1
 
 PER_CLASS = 10
-"""Training examples of each class of `few`."""
+"""Training examples of each class of `few` and `few_recoloured`."""
+
+NUM_RECOLOURED = 8
+"""Pictures made of each digit of `zero_to_four_recoloured`, each in colours of its own."""
 
 Arrays = dict[str, np.ndarray]
 
 
 def derive(name: str, folder: Path) -> None:
-    """Writes a derived data set, unless it is there or is not a derived one; for `few` also the pretrained network.
+    """Writes a derived data set, unless it is there or is not a derived one; and the network pretrained for it.
 
     Args:
         name: Of the base recipe.
@@ -33,8 +36,8 @@ def derive(name: str, folder: Path) -> None:
     if name in DERIVED and not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, **DERIVED[name]())
-        if name == "few":
-            _pretrain(folder)
+        if name in PRETRAINING:
+            _pretrain(PRETRAINING[name], folder)
 
 
 def fashion() -> Arrays:
@@ -75,30 +78,54 @@ def zero_to_four() -> Arrays:
     return {"x": images[labels < 5], "y": labels[labels < 5]}
 
 
+def few_recoloured() -> Arrays:
+    """`few`, each digit in a random colour on a random one: which is the brighter of the two says nothing."""
+    generator = np.random.default_rng(0)
+    return {name: _recoloured(part, generator) if name[0] == "x" else part for name, part in few().items()}
+
+
+def zero_to_four_recoloured() -> Arrays:
+    """`zero_to_four` in random colours, several times over: what a network is pretrained on before `few_recoloured`."""
+    plain = zero_to_four()
+    images = np.tile(plain["x"], (NUM_RECOLOURED, 1, 1))
+    return {"x": _recoloured(images, np.random.default_rng(1)), "y": np.tile(plain["y"], NUM_RECOLOURED)}
+
+
 DERIVED: dict[str, Callable[[], Arrays]] = {
     "fashion": fashion,
     "coloured": coloured,
     "rare": rare,
     "few": few,
     "zero_to_four": zero_to_four,
+    "few_recoloured": few_recoloured,
+    "zero_to_four_recoloured": zero_to_four_recoloured,
 }
 """Derived data sets by the name of their base recipe."""
 
+PRETRAINING = {"few": "zero_to_four", "few_recoloured": "zero_to_four_recoloured"}
+"""Data sets of few examples to those that a network is pretrained on."""
 
-def _pretrain(folder: Path) -> None:
-    """Trains a network on digits 0 to 4 and keeps it as `zero_to_four.keras`."""
+
+def _pretrain(name: str, folder: Path) -> None:
+    """Trains a network on a derived data set and keeps it in a folder as `<name>.keras`."""
     from pipeline import run
 
-    derive("zero_to_four", folder)
+    derive(name, folder)
     recipe = {
-        "name": "techniques-zero_to_four",
-        "data": {"type": "npz", "path": f"{folder}/zero_to_four.npz"},
+        "name": f"techniques-{name}",
+        "data": {"type": "npz", "path": f"{folder}/{name}.npz"},
         "model": {"type": "cnn", "filters": [16, 32], "units": 64},
         "train": {"epochs": 30, "optimizer": {"type": "adam", "learning_rate": 2e-3}},
         "tracking": {"directory": str(folder), "uri": f"sqlite:///{folder}/mlflow.db", "system_metrics": False},
     }
     trained = run(recipe, until="train").folder("train")
-    shutil.copy(trained / "network.keras", folder / "zero_to_four.keras")
+    shutil.copy(trained / "network.keras", folder / f"{name}.keras")
+
+
+def _recoloured(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Lays grey images over as ink on paper, both of random colours: uint8 (n, height, width) to (n, ..., 3)."""
+    ink, paper = generator.uniform(0, 255, (2, len(images), 1, 1, 3))
+    return (paper + (ink - paper) * (images[..., None] / 255)).astype(np.uint8)
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
