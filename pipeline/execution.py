@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from pipeline.quiet import quiet_imports
 from pipeline.recipe.checks import Known, check
 from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.train import given_threads, step_by_step
 from pipeline.recipe.tree import Recipe
 from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
@@ -237,7 +238,8 @@ class _Walk:
             from pipeline.training.assemble import assemble
 
         run = self.run or self._open_run()
-        assembled = assemble(training_setup(self.recipe, self.result().folder("preprocess")))
+        setup = training_setup(self.recipe, self.result().folder("preprocess"))
+        assembled = assemble(replace(setup, section=step_by_step(setup.section)))
         found = range_test(assembled, num_steps=num_steps)
         found.draw(out)
         run.log_file(out, "lr_find")
@@ -277,6 +279,7 @@ class _Walk:
             folders = {outcome.name: outcome.entry.folder for outcome in self.outcomes}
             work = Work(self.recipe, folders, writing.folder, journal, run)
             with quiet_imports():
+                _set_threads(self.recipe)
                 import_module(stage.module)
             writing.result = tracked.result = stage.call(work)
         assert writing.entry is not None
@@ -343,6 +346,14 @@ class _Walk:
 
     def _tell(self, stage: Stage, status: str, reason: str, **more: object) -> None:
         self.listener({"kind": "stage", "name": stage.name, "status": status, "reason": reason, **more})
+
+
+def _set_threads(recipe: Recipe) -> None:
+    """Takes the recipe's number of threads over before a stage starts TensorFlow, which reads it once."""
+    if count := given_threads(recipe.train):
+        from pipeline.compute.threads import set_threads
+
+        set_threads(count)
 
 
 def _make_folder(directory: str) -> None:

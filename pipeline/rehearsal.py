@@ -13,6 +13,7 @@ from pipeline.quiet import quiet_imports
 from pipeline.recipe.checks import check
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe
+from pipeline.recipe.train import step_by_step
 from pipeline.recipe.tree import Recipe
 from pipeline.stages import training_setup
 
@@ -91,4 +92,4 @@ def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
         from pipeline.training.assemble import assemble
 
     section = recipe.train.model_validate({**recipe.train.model_dump(by_alias=True), **changed})
-    return assemble(replace(training_setup(recipe, prepared), section=section))
+    return assemble(replace(training_setup(recipe, prepared), section=step_by_step(section)))

@@ -25,7 +25,7 @@ from pipeline.compute.threads import set_threads
 from pipeline.errors import UserError
 from pipeline.journal import Journal
 from pipeline.recipe.duration import duration_secs
-from pipeline.recipe.train import TrainConfig
+from pipeline.recipe.train import TrainConfig, given_threads
 from pipeline.recipe.training_checks import check_training
 from pipeline.serving.signature import Signature
 from pipeline.training.setup import TrainingSetup
@@ -57,7 +57,7 @@ def settle(setup: TrainingSetup, *, out: Path, journal: Journal) -> Settled:
     """
     section = setup.section
     asked = {key: getattr(section, key) for key in KEYS if _is_open(key, section)}
-    set_threads(section.threads if isinstance(section.threads, int) else None)
+    set_threads(given_threads(section))
     if isinstance(section.batch_size, int):
         setup = in_parts(setup, section.batch_size)
     if not asked:
