@@ -42,8 +42,9 @@ class Knobs(ModelSection):
     activation: str = "relu"
     """Keras name of the activation after each hidden layer."""
     kernel_initializer: Initializer = "auto"
-    """Keras name, or {type: name, argument: value}; auto: He for ReLU-like activations (He et al. 2015), Glorot for
-    tanh, sigmoid and softmax (Glorot and Bengio 2010), LeCun for SELU (Klambauer et al. 2017)."""
+    """Keras name (he_normal, orthogonal, ...), or {type: name, argument: value}; auto: He for ReLU-like activations (He
+    et al. 2015), Glorot for tanh, sigmoid and softmax (Glorot and Bengio 2010), LeCun for SELU (Klambauer et al.
+    2017)."""
     initializers: Initializers = Initializers()
     """Initialisers that differ by kind of layer."""
     output_bias: Literal["zeros", "priors"] = "zeros"

@@ -45,9 +45,14 @@ class EvaluateConfig(Section):
     """What is measured on the sealed test set, once."""
 
     metrics: Annotated[tuple[str, ...], Field(strict=False)] | None = None
-    """Names of metrics; by default those of the task. The first is what champions are compared by."""
+    """Names of metrics; by default those of the task. The first is what champions are compared by. Classes: accuracy,
+    balanced_accuracy, top_k_accuracy (5), precision_macro, recall_macro, f1_macro, f1_micro, f1_weighted, roc_auc,
+    average_precision, log_loss, brier, calibration_error (Guo et al. 2017). Values: mae, rmse, r2."""
     errors_shown: int = Field(16, ge=0)
     """How many of the most confidently wrong examples are shown."""
+    temperature_scaling: bool = False
+    """Whether the exported model divides its logits by the temperature that fits the validation split (Guo et al.
+    2017), so that it is as sure as it is right. It is fitted, and its effect shown, in any case. Only for classes."""
 
 
 def resolve(section: EvaluateConfig, task: str) -> EvaluateConfig:
@@ -62,6 +67,10 @@ def resolve(section: EvaluateConfig, task: str) -> EvaluateConfig:
             raise UserError(
                 f"evaluate.metrics.{i}: expected one of {', '.join(known)} for a {task} task. Received: {name!r}"
             )
+    if section.temperature_scaling and task not in CLASSES:
+        raise UserError(
+            f"evaluate.temperature_scaling: expected false for a {task} task, which has no classes. Received: true"
+        )
     if section.metrics:
         return section
     return EvaluateConfig.model_validate({**section.model_dump(), "metrics": DEFAULTS[task]})

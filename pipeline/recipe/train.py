@@ -151,7 +151,9 @@ class TrainConfig(Section):
     balanced: the inverse of their share of the training split, 1 on average; null: all weigh 1. The label that
     dominates decides where labels are mixed."""
     metrics: Annotated[tuple[NamedObject, ...], Field(strict=False, min_length=1)] | None = None
-    """Computed in each epoch beside the loss: Keras names, or {type: name, argument: value}; null: accuracy, or mae."""
+    """Computed in each epoch beside the loss: Keras names, or {type: name, argument: value}; null: accuracy, or mae.
+    Classes: accuracy, top_k_categorical_accuracy (`k`), auc, precision, recall, f1_score (`average`: macro, micro,
+    weighted), binary_crossentropy, categorical_crossentropy. Values: mae, mse, rmse, mape, r2_score."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Keras dtype policy; auto: mixed_float16 on a GPU that has tensor cores, else float32."""
     strategy: Literal["none", "mirrored"] = "none"

@@ -2,9 +2,12 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
+from pipeline.recipe.evaluate import METRICS
 from pipeline.recipe.load import load_recipe
+from pipeline.recipe.objective import KERAS_METRICS
 from pipeline.recipe.reference import json_schema, reference
 from pipeline.recipe.tree import flatten
 
@@ -21,6 +24,12 @@ def test_the_reference_names_every_key():
         for dotted in flatten(load_recipe(name).model_dump(by_alias=True)):
             leaf = next(part for part in reversed(dotted.split(".")) if not part.isdigit())
             assert f"`{leaf}`" in text or ".gate." in dotted
+
+
+def test_the_reference_names_every_metric():
+    words = set(re.findall(r"\w+", reference()))
+    named = {*METRICS, *(name for names in KERAS_METRICS.values() for name in names)}
+    assert named <= words
 
 
 def test_the_json_schema_has_the_sections_and_their_descriptions():
