@@ -21,6 +21,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType, Array
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.errors import UserError
 from pipeline.gate import Version
 from pipeline.recipe.errors import nearest
@@ -29,6 +30,9 @@ from pipeline.tracking import Store
 
 # Read by mlflow when it copies files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+PREDICTIONS = f"evaluate/{FILE}"
+"""Artifact of a run."""
 
 CHAMPION = "champion"
 """Alias of the version that serves."""
@@ -53,7 +57,7 @@ class Registry:
     """
 
     def __init__(self, store: Store, run_id: str):
-        self._client = store.client
+        self._store, self._client = store, store.client
         self._run_id = run_id
 
     def package(self, folder: Path, *, model: Path, signature: Path, example: pd.DataFrame) -> None:
@@ -90,6 +94,10 @@ class Registry:
             tags: Facts for the version.
             description: What a reader of the version should know first.
         """
+        with self._store.turn():
+            return self._register(name, folder, tags, description)
+
+    def _register(self, name: str, folder: Path, tags: Mapping[str, str], description: str) -> Version:
         run = self._client.get_run(self._run_id)
         logged = self._client.create_logged_model(
             run.info.experiment_id, name=name, source_run_id=self._run_id, params=run.data.params
@@ -127,9 +135,19 @@ class Registry:
             raise
         return Version(name, str(found.version), dict(found.tags))
 
+    def predictions(self, version: Version) -> TestPredictions | None:
+        """Reads what a version answered on its test examples; None if its run does not have it any more."""
+        run_id = self._client.get_model_version(version.name, version.version).run_id
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return TestPredictions.read(Path(self._client.download_artifacts(run_id, PREDICTIONS, folder)))
+            except (MlflowException, OSError, UserError):
+                return None
+
     def promote(self, version: Version) -> None:
         """Lets the alias `champion` point to a version."""
-        self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
+        with self._store.turn():
+            self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
 
 def has_version(store: Store, name: str, version: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from pipeline.tracking.folder import RunFolder
 
-AFTER_SECS = 2.0
-"""A run that ends before needs no process beside it: what it recorded is sent at its end."""
+AFTER_SECS = 5.0
+"""A run that ends before needs no process beside it, which takes seconds to start: it is sent at its end."""
 
 _LEFT: list["subprocess.Popen[bytes]"] = []
 """Shippers that were still sending when their run had ended; they end by themselves."""

@@ -3,7 +3,8 @@
 import multiprocessing
 import random
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,40 @@ def send(path: str, uri: str | None) -> None:
 
 
 def write(base: str, uri: str, out: str, epochs: int, run_id: str | None) -> None:
-    """Writes a run, which is sent at its end."""
-    write_run(open_at(Path(base), uri), Path(out), epochs=epochs, run_id=run_id)
+    """Writes a run, an epoch a millisecond; it is sent at its end."""
+    tracking = open_at(Path(base), uri)
+    write_run(tracking, Path(out), epochs=epochs, run_id=run_id, after_epoch=lambda *_: time.sleep(0.001))
 
 
-def run_and_kill(work: Callable[..., None], *arguments: Any, after_secs: float) -> bool:
-    """Starts a process and kills it with SIGKILL after a time; returns whether it had ended before."""
+def run_and_kill(work: Callable[..., None], *arguments: Any, when: Callable[[], bool]) -> bool:
+    """Starts a process and kills it with SIGKILL at a moment; returns whether it had ended before."""
     process = FORKS.Process(target=work, args=arguments)
     process.start()
-    process.join(after_secs)
+    while process.is_alive() and not when():
+        time.sleep(0.0002)
     process.kill()
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode == 0
 
 
-def instants(seed: int, longest_secs: float) -> Callable[[], float]:
-    """Random instants at which to kill, the same for the same seed; early ones as likely as late ones."""
+def moments(seed: int, progress: Callable[[], int], last: int, count: int) -> Iterator[Callable[[], bool]]:
+    """Conditions that come true a random moment, of up to 10 ms, after some work has come so far as a random number.
+
+    Args:
+        seed: The same seed, the same numbers.
+        progress: How far the work has come.
+        last: How far it will come.
+        count: How many conditions, one after another.
+    """
     generator = random.Random(seed)
-    return lambda: generator.uniform(0, longest_secs)
+    for number in sorted(generator.sample(range(last), count)):
+        delay = generator.uniform(0, 0.01)
+
+        def come(number: int = number, delay: float = delay) -> bool:
+            if progress() < number:
+                return False
+            time.sleep(delay)
+            return True
+
+        yield come

@@ -95,30 +95,34 @@ def test_a_record_that_the_store_will_never_take_does_not_hold_up_the_others(tmp
 
 
 def test_sender_killed_at_random_instants_sends_everything_once(tmp_path: Path, uri: str) -> None:
-    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out", epochs=1500)
-    instant, ends = killing.instants(7, 1.5), []
-    for _ in range(NUM_KILLS):
-        ends.append(killing.run_and_kill(killing.send, str(folder.path), uri, after_secs=instant()))
+    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out", epochs=300)
+    moments = killing.moments(7, lambda: folder.sent.next, len(list(folder.records())), NUM_KILLS)
+    ended = [killing.run_and_kill(killing.send, str(folder.path), uri, when=moment) for moment in moments]
     Sender(folder, uri).send()
-    print(f"{ends.count(False)} of {NUM_KILLS} senders killed while sending")
+    print(f"{ended.count(False)} senders killed while sending")
+    assert ended.count(False) > NUM_KILLS // 2
     assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
 
 
 def test_writer_killed_at_random_instants_goes_on_as_the_same_run(tmp_path: Path, uri: str) -> None:
-    base, out = tmp_path / "base", tmp_path / "out"
-    runs = base / "mlruns" / "runs"
-    instant, run_id, ended = killing.instants(11, 2.0), None, False
-    num_kills = 0
-    while not ended and num_kills < NUM_KILLS:
-        ended = killing.run_and_kill(killing.write, str(base), uri, str(out), 200, run_id, after_secs=instant())
-        num_kills += not ended
-        run_id = next((file.parent.name for file in runs.glob("[!.]*/journal.jsonl")), None)
-    print(f"{num_kills} writers killed")
-    folder = write_run(open_at(base, uri), out, epochs=200, run_id=run_id)
+    base, out, epochs = tmp_path / "base", tmp_path / "out", 200
+    journal = out / "train" / "journal.jsonl"
+
+    def num_lines() -> int:
+        return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+    ended: list[bool] = []
+    for moment in killing.moments(11, num_lines, epochs, NUM_KILLS):
+        ids = [file.parent.name for file in base.glob("mlruns/runs/[!.]*/run.json")]
+        run_id = ids[0] if ids else None
+        ended.append(killing.run_and_kill(killing.write, str(base), uri, str(out), epochs, run_id, when=moment))
+    print(f"{ended.count(False)} writers killed")
+    assert ended.count(False) > NUM_KILLS // 2
+    folder = write_run(open_at(base, uri), out, epochs=epochs, run_id=run_id)
     ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
     assert set(ledger.statuses.values()) == {"FINISHED"}
-    assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == list(range(200))
-    said_by_stage = [(r["values"], r["step"]) for r in read_journal(out / "train" / "journal.jsonl") if "step" in r]
+    assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == list(range(epochs))
+    said_by_stage = [(r["values"], r["step"]) for r in read_journal(journal) if "step" in r]
     forwarded = [(r["values"], r["step"]) for r in folder.records() if r["kind"] == "metrics" and r["of"][0] == "train"]
     assert repr(forwarded) == repr(said_by_stage)
 
