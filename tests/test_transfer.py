@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 from sklearn.datasets import load_digits
 
+from benchmarks.technique_data import few_recoloured, zero_to_four_recoloured
 from models.config import TransferConfig
 from models.spec import OutputSpec
 from models.transfer import build_transfer, pretrained_layers
@@ -41,6 +42,9 @@ CNN: dict[str, Any] = {"type": "cnn", "filters": [16, 32], "units": 32, "batch_n
 LAYERS = ["block_1_conv_1", "block_1_conv_1_batch_norm", "block_2_conv_1", "block_2_conv_1_batch_norm"]
 LAYERS += ["dense", "dense_batch_norm"]
 RATE = {"learning_rate": 0.01}
+COLOURED: dict[str, Any] = {"type": "cnn", "filters": [32, 64], "units": 64}
+MARGIN = 0.2
+"""Accuracy that transfer adds: about 0.58 instead of 0.34."""
 
 
 def prepare(folder: Path, digits: range, per_class: int | None) -> Path:
@@ -54,8 +58,13 @@ def prepare(folder: Path, digits: range, per_class: int | None) -> Path:
     images = (bunch.images * 255 / 16).astype(np.uint8)
     arrays = {f"x_{name}": images[part] for name, part in parts.items()}
     arrays |= {f"y_{name}": bunch.target[part] for name, part in parts.items()}
+    return prepare_arrays(folder, arrays, by="source")
+
+
+def prepare_arrays(folder: Path, arrays: Mapping[str, np.ndarray], **split: Any) -> Path:
+    """Images and classes from an .npz file, collected and preprocessed."""
     np.savez(folder / "digits.npz", **arrays)
-    section = {"type": "npz", "path": str(folder / "digits.npz"), "split": {"by": "source"}}
+    section = {"type": "npz", "path": str(folder / "digits.npz"), "split": split}
     examples, prepared = folder / "examples", folder / "prepared"
     for each in (examples, prepared):
         each.mkdir()
@@ -118,21 +127,40 @@ def said(folder: Path) -> str:
     return "\n".join(r["text"] for r in read_journal(folder / "journal.jsonl") if r["kind"] == "say")
 
 
-def test_transfer_beats_the_same_network_from_scratch_by_a_wide_margin(
-    transfer: Callable[..., Path], upper: Path, tmp_path: Path
-) -> None:
-    """10 examples a class, 10 epochs of two steps: too few for the statistics of batch norm, which transfer brings."""
-    tuning = {"epochs": 2, "learning_rate": 1e-3}
-    gains = []
-    for seed in range(5):
-        plain = train_section(epochs=10, optimizer=RATE)
-        scratch = train_small(upper, tmp_path / f"scratch_{seed}", model(**CNN), plain, seed=seed)
-        train = {"epochs": 8, "fine_tuning": tuning}
-        tuned = transfer(f"transfer_{seed}", train=train, network={"until": "flatten"}, seed=seed)
-        before, after = (history_of(folder)["epochs"][-1]["val_accuracy"] for folder in (scratch, tuned))
-        gains.append(after - before)
-    assert min(gains) > 0
-    assert np.mean(gains) > 0.15
+def test_transfer_beats_training_from_scratch_by_a_wide_margin(tmp_path: Path) -> None:
+    """By MARGIN on average over 5 seeds, and by half of it in each: 10 examples a class, in random colours.
+
+    From scratch has twice the epochs, and layer norm, which did best without augmentation (against none, batch norm,
+    dropout; rates of 0.001 and 0.003); after 100 epochs it had 0.41 in one run, which leaves a gain of about 0.16.
+    Neither side has augmentation: with that of colours (hue, solarising and others) a network from scratch learns what
+    pretraining brings here, and did better than either (0.77 in one run). On grey digits transfer gains nothing.
+    """
+    (tmp_path / "lower").mkdir()
+    (tmp_path / "upper").mkdir()
+    lower = prepare_arrays(tmp_path / "lower", zero_to_four_recoloured(), by="stratified", validation=0.05, test=0.05)
+    upper = prepare_arrays(tmp_path / "upper", few_recoloured(), by="source")
+    cosine = {"type": "cosine"}
+    pretraining = train_section(epochs=10, optimizer={"learning_rate": 3e-3}, schedule=cosine)
+    base = train_small(lower, tmp_path / "base", model(**COLOURED), pretraining, batch_size=64) / "network.keras"
+    head = model(type="transfer", source=str(base), until="flatten")
+    sides = {
+        "scratch": (
+            model(**COLOURED, normalization="layer"),
+            train_section(epochs=60, optimizer={"learning_rate": 3e-3}),
+        ),
+        "transfer": (head, train_section(epochs=30, optimizer=RATE)),
+    }
+
+    def accuracy(side: str, seed: int) -> float:
+        network, section = sides[side]
+        pretrained = base if side == "transfer" else None
+        folder = tmp_path / f"{side}_{seed}"
+        train_small(upper, folder, network, section, batch_size=PER_CLASS, seed=seed, pretrained=pretrained)
+        return float(history_of(folder)["epochs"][-1]["val_accuracy"])
+
+    gains = [accuracy("transfer", seed) - accuracy("scratch", seed) for seed in range(5)]
+    assert np.mean(gains) > MARGIN
+    assert min(gains) > MARGIN / 2
 
 
 def test_the_head_alone_moves_in_the_first_phase(transfer: Callable[..., Path], lower: Path) -> None:
