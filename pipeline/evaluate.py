@@ -6,19 +6,26 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pipeline.batches import read_prepared
+from pipeline.calibration import Scaling, report_calibration
+from pipeline.comparison.groups import group_examples
+from pipeline.comparison.intervals import estimates
+from pipeline.comparison.predictions import FILE, TestPredictions
+from pipeline.comparison.resampling import SEED
+from pipeline.comparison.slices import draw_slices, in_words, score_slices
+from pipeline.comparison.temperature import at_temperature, fit_temperature
 from pipeline.journal import Journal, StageResult
 from pipeline.manifest import ID, LABEL
 from pipeline.metrics import Predicted, compute
-from pipeline.recipe.evaluate import EvaluateConfig, improvement, resolve
+from pipeline.recipe.evaluate import CLASSES, EvaluateConfig, improvement, resolve
 from pipeline.report import write_report
-from pipeline.serving.answers import probabilities
+from pipeline.results import HIGH, LOW
 from pipeline.serving.compose import compose, load_model
 from pipeline.serving.outputs import BATCH_SIZE, predictor
 from pipeline.serving.raw import raw_tensors
+from pipeline.serving.scaling import with_temperature
 from pipeline.serving.signature import Signature
 
 
@@ -28,7 +35,8 @@ def evaluate(
     """Measures the network on test, validation and train, and draws what explains the figures.
 
     Writes `metrics.json`, `artifacts/` (predictions of each test example, figures, tables), and for register
-    `check.arrow` (raw test examples, one batch) with `check_outputs.npy` (what the network said of them).
+    `check.arrow` (raw test examples, one batch) with `check_outputs.npy` (what the network said of them), and
+    `calibrated.keras` where the recipe asks for temperature scaling.
 
     Args:
         section: Metrics to compute.
@@ -36,7 +44,9 @@ def evaluate(
         prepared: Folder that preprocess wrote.
         trained: Folder that train wrote.
         out: Folder to write into.
-        journal: Gets `test/*`, `validation/*`, `train/*` and `gap/*`: how much better train is than test.
+        journal: Gets `test/*` (each metric with its 95 % interval, as `test/accuracy`, `test/accuracy_low` and
+            `test/accuracy_high`), `validation/*`, `train/*`, `gap/*`: how much better train is than test, and
+            `calibration/*`: the temperature, and the test split's calibration error without and with it.
 
     Raises:
         UserError: If the task lacks a metric.
@@ -45,28 +55,50 @@ def evaluate(
     section = resolve(section, signature.task)
     names = section.metrics or ()
     network = load_model(trained / "network.keras")
+    answered = {split: _answers(prepared / split, signature, network) for split in ("validation", "train")}
+    temperature = fit_temperature(answered["validation"]) if signature.task in CLASSES else None
+    if section.temperature_scaling and temperature:
+        network = with_temperature(network, temperature)
+        network.save(out / "calibrated.keras")
+        answered = {split: at_temperature(of, temperature) for split, of in answered.items()}
 
     examples = _read_examples(sealed / "test.arrow")
     outputs = _outputs_of_raw(examples, signature, compose(load_model(prepared / "prepare.keras"), network))
-    test = Predicted(signature.task, _labels(examples), outputs)
-    predict = predictor(network)
-    scores = {"test": compute(names, test)}
-    for split in ("validation", "train"):
-        arrays, labels = read_prepared(prepared / split)
-        scores[split] = compute(names, Predicted(signature.task, labels, predict(arrays)))
-
+    test = TestPredictions(
+        tuple(examples.column(ID).to_pylist()),
+        Predicted(signature.task, _labels(examples), outputs),
+        signature.classes,
+        names,
+        group_examples(examples, signature),
+    )
+    found = estimates(names, test.predicted, seed=SEED)
+    scores = {split: compute(names, of) for split, of in answered.items()}
+    scores = {"test": {name: estimate.value for name, estimate in found.items()}, **scores}
     gap = {name: improvement(name, scores["test"][name], scores["train"][name]) for name in names}
-    _record(scores, gap, journal)
-    _write_metrics(out / "metrics.json", scores, gap, examples)
+    intervals = {name: [each.low, each.high] for name, each in found.items() if math.isfinite(each.low)}
+    _record(scores, gap, intervals, journal)
+    _write_metrics(out / "metrics.json", scores, gap, intervals, test)
     _write_check(out, examples, outputs)
+
     artifacts = out / "artifacts"
     artifacts.mkdir()
-    _write_predictions(artifacts / "predictions.parquet", examples, test)
-    write_report(artifacts, test, examples, signature, errors_shown=section.errors_shown)
+    test.write(artifacts / FILE)
+    write_report(artifacts, test.predicted, examples, signature, errors_shown=section.errors_shown)
+    _write_slices(artifacts, test, journal)
+    if temperature:
+        exported = section.temperature_scaling
+        without = at_temperature(test.predicted, 1 / temperature) if exported else test.predicted
+        report_calibration(Scaling(temperature, without, exported), artifacts, journal)
     for path in sorted(artifacts.iterdir()):
         journal.log_artifact(path)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in scores["test"].items())
+    shown = ", ".join(f"{name} {estimate}" for name, estimate in found.items())
     return StageResult(_fingerprint(scores, outputs), f"{examples.num_rows} test examples: {shown}")
+
+
+def _answers(split: Path, signature: Signature, network: object) -> Predicted:
+    """What the network says of a prepared split."""
+    arrays, labels = read_prepared(split)
+    return Predicted(signature.task, labels, predictor(network)(arrays))
 
 
 def _read_examples(path: Path) -> pa.Table:
@@ -90,26 +122,41 @@ def _outputs_of_raw(examples: pa.Table, signature: Signature, model: object) -> 
     return np.concatenate(batches)
 
 
-def _record(scores: dict[str, dict[str, float]], gap: dict[str, float], journal: Journal) -> None:
+def _record(
+    scores: dict[str, dict[str, float]], gap: dict[str, float], intervals: dict[str, list[float]], journal: Journal
+) -> None:
     values = {f"{split}/{name}": value for split, of in scores.items() for name, value in of.items()}
     values |= {f"gap/{name}": value for name, value in gap.items()}
     undefined = [name for name, value in values.items() if not math.isfinite(value)]
     if undefined:
         journal.say(f"undefined on these examples (a split with one class?): {', '.join(undefined)}")
+    for name, (low, high) in intervals.items():
+        values |= {f"test/{name}{LOW}": low, f"test/{name}{HIGH}": high}
     journal.log_metrics({name: value for name, value in values.items() if name not in undefined})
 
 
-def _write_metrics(path: Path, scores: dict[str, dict[str, float]], gap: dict[str, float], examples: pa.Table) -> None:
-    tree = {**scores, "gap": gap, "test_examples": examples.num_rows, "test_fingerprint": _examples_hash(examples)}
+def _write_metrics(
+    path: Path,
+    scores: dict[str, dict[str, float]],
+    gap: dict[str, float],
+    intervals: dict[str, list[float]],
+    test: TestPredictions,
+) -> None:
+    facts = {"test_examples": len(test.ids), "test_fingerprint": test.fingerprint}
+    tree = {**scores, "gap": gap, "test_intervals": intervals, **facts}
     path.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
 
 
-def _examples_hash(examples: pa.Table) -> str:
-    """Names the set of test examples with their labels: two models are comparable only on the same one."""
-    lines = sorted(
-        f"{id_}\t{label}" for id_, label in zip(*examples.select([ID, LABEL]).to_pydict().values(), strict=True)
-    )
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+def _write_slices(path: Path, test: TestPredictions, journal: Journal) -> None:
+    """Tabulates and draws the groups of examples, and names those that the network is worse on."""
+    table = score_slices(test)
+    if table.empty:
+        return
+    table.to_csv(path / "slices.csv", index=False)
+    draw_slices(table, path / "slices.png")
+    worse = table[table["worse"]]
+    if len(worse):
+        journal.say(f"worse than on the rest (corrected for {len(table)} groups): {in_words(worse)}")
 
 
 def _write_check(out: Path, examples: pa.Table, outputs: np.ndarray) -> None:
@@ -118,16 +165,6 @@ def _write_check(out: Path, examples: pa.Table, outputs: np.ndarray) -> None:
     with pa.ipc.new_file(str(out / "check.arrow"), check.schema) as file:
         file.write_table(check)
     np.save(out / "check_outputs.npy", outputs[:BATCH_SIZE])
-
-
-def _write_predictions(path: Path, examples: pa.Table, test: Predicted) -> None:
-    frame = pd.DataFrame(
-        {"id": examples.column(ID).to_pylist(), "label": list(test.labels), "prediction": list(test.predictions)}
-    )
-    if test.task != "regression":
-        columns = probabilities(test.outputs, test.task)
-        frame = frame.assign(**{f"probability_{k}": columns[:, k] for k in range(columns.shape[1])})
-    frame.to_parquet(path, index=False)
 
 
 def _fingerprint(scores: dict[str, dict[str, float]], outputs: np.ndarray) -> str:

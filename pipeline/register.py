@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.errors import UserError
-from pipeline.gate import TEST_FINGERPRINT, Decision, Version, decide
+from pipeline.comparison.predictions import FILE, TestPredictions
+from pipeline.gate import TEST_FINGERPRINT, Champion, Decision, Version, check_section, decide
 from pipeline.journal import Journal, StageResult
 from pipeline.manifest import ID, LABEL
 from pipeline.recipe.register import RegisterConfig
@@ -24,6 +24,9 @@ from pipeline.serving.compose import compose, load_model
 from pipeline.serving.signature import Signature
 
 NUM_EXAMPLE_ROWS = 3
+CALIBRATED = "calibrated.keras"
+"""What evaluate wrote if the recipe asks for temperature scaling."""
+
 TOLERANCE = 1e-6
 """Largest difference of an answer. On a CPU it is 0.0, as code, versions and batch are the same; some kernels of a GPU
 add up in another order each time."""
@@ -40,6 +43,9 @@ class ModelRegistry(Protocol):
 
     def champion(self, name: str) -> Version | None:
         """The version that serves now."""
+
+    def predictions(self, version: Version) -> TestPredictions | None:
+        """What a version answered on its test examples; None if it is not on record."""
 
     def promote(self, version: Version) -> None:
         """Lets a version serve from now on."""
@@ -75,15 +81,16 @@ def register(
         registry: Where versions are kept.
 
     Raises:
-        UserError: If the gate asks for a metric that evaluate did not compute.
+        UserError: If the gate asks for a metric or a group that evaluate did not find.
         ExportError: If the served model answers otherwise than the evaluated one.
         ServedModelError: If the served model cannot be loaded or does not answer.
     """
     metrics = json.loads((evaluated / "metrics.json").read_text(encoding="utf-8"))
-    _check_gate(section, metrics["test"])
+    test = TestPredictions.read(evaluated / "artifacts" / FILE)
+    check_section(section, metrics["test"], test)
     served = out / "served"
     check = _read_check(evaluated / "check.arrow")
-    _export(served, registry, prepared, trained, check)
+    _export(served, registry, prepared, _network(trained, evaluated), check)
     outputs = np.load(evaluated / "check_outputs.npy")
     difference = verify(served, check, outputs, Signature.load(prepared / "signature.json"))
     journal.log_metrics({"export/max_difference": difference})
@@ -92,7 +99,7 @@ def register(
     )
 
     registered_name = section.name or name
-    decision = decide(section.gate, metrics["test"], metrics[TEST_FINGERPRINT], registry.champion(registered_name))
+    decision = decide(section, metrics["test"], test, _champion(registry, registered_name))
     tags = {f"test/{key}": repr(value) for key, value in metrics["test"].items()}
     version = registry.register(
         registered_name,
@@ -142,15 +149,6 @@ def _difference(expected: "pd.Series[Any]", answered: "pd.Series[Any]") -> float
     return 0.0 if all(np.array_equal(left, right) for left, right in pairs) else math.inf
 
 
-def _check_gate(section: RegisterConfig, scores: Mapping[str, float]) -> None:
-    for name in section.gate:
-        if name not in scores:
-            raise UserError(
-                f"register.gate.{name}: expected a metric of evaluate.metrics: {', '.join(scores)}. "
-                f"Received: {name!r}. Add it to evaluate.metrics, or remove it from the gate"
-            )
-
-
 def _read_check(path: Path) -> pd.DataFrame:
     """The raw examples as a client would send them: without identity and label."""
     with pa.memory_map(str(path)) as file:
@@ -158,10 +156,21 @@ def _read_check(path: Path) -> pd.DataFrame:
         return check
 
 
-def _export(served: Path, registry: ModelRegistry, prepared: Path, trained: Path, examples: pd.DataFrame) -> None:
+def _champion(registry: ModelRegistry, name: str) -> Champion | None:
+    version = registry.champion(name)
+    return Champion(version, registry.predictions(version)) if version else None
+
+
+def _network(trained: Path, evaluated: Path) -> Path:
+    """The network that was evaluated: the trained one, or the same with temperature scaling behind it."""
+    calibrated = evaluated / CALIBRATED
+    return calibrated if calibrated.exists() else trained / "network.keras"
+
+
+def _export(served: Path, registry: ModelRegistry, prepared: Path, network: Path, examples: pd.DataFrame) -> None:
     with tempfile.TemporaryDirectory(dir=served.parent) as folder:
         model = Path(folder) / "model.keras"
-        compose(load_model(prepared / "prepare.keras"), load_model(trained / "network.keras")).save(model)
+        compose(load_model(prepared / "prepare.keras"), load_model(network)).save(model)
         registry.package(
             served, model=model, signature=prepared / "signature.json", example=examples.head(NUM_EXAMPLE_ROWS)
         )

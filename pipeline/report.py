@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,9 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline import figures
+from pipeline.comparison.predictions import label_in_words
 from pipeline.manifest import ID, LABEL
-from pipeline.metrics import Predicted, calibration
+from pipeline.metrics import Predicted
 from pipeline.serving.signature import Signature
 
 MAX_CONFUSION_CLASSES = 50
@@ -24,7 +24,7 @@ def write_report(
 ) -> None:
     """Draws and tabulates what a reader asks next.
 
-    Writes for classes `confusion.png`, `calibration.png`; for classes and labels `per_class.csv`, `per_class.png`,
+    Writes for classes `confusion.png`; for classes and labels `per_class.csv`, `per_class.png`,
     `roc_pr.png` (ROC and precision-recall); for values `residuals.png`; for all `errors.png` (images) or `errors.csv`.
 
     Args:
@@ -42,11 +42,9 @@ def write_report(
         table.to_csv(artifacts / "per_class.csv", index=False)
         figures.per_class(table, artifacts / "per_class.png")
         figures.ranking_curves(test, names, artifacts / "roc_pr.png")
-    if test.task in ("binary", "multiclass"):
-        figures.calibration_diagram(calibration(test), artifacts / "calibration.png")
-        if len(names) <= MAX_CONFUSION_CLASSES:
-            matrix = confusion_matrix(test.labels, test.predictions, labels=range(len(names)))
-            figures.confusion(matrix, names, artifacts / "confusion.png")
+    if test.task in ("binary", "multiclass") and len(names) <= MAX_CONFUSION_CLASSES:
+        matrix = confusion_matrix(test.labels, test.predictions, labels=range(len(names)))
+        figures.confusion(matrix, names, artifacts / "confusion.png")
     mistakes = worst_mistakes(test, names)[:errors_shown]
     if mistakes and signature.kind == "image":
         images = [Image.open(io.BytesIO(examples.column("image")[mistake.row].as_py())) for mistake in mistakes]
@@ -89,7 +87,12 @@ def worst_mistakes(test: Predicted, names: list[str]) -> list[Mistake]:
     rows = np.flatnonzero(wrong)
     worst = rows[np.argsort(-sizes[rows], kind="stable")]
     return [
-        Mistake(int(row), _words(test.labels[row], names), _words(test.predictions[row], names), float(sizes[row]))
+        Mistake(
+            int(row),
+            label_in_words(test.labels[row], names),
+            label_in_words(test.predictions[row], names),
+            float(sizes[row]),
+        )
         for row in worst
     ]
 
@@ -99,15 +102,6 @@ def per_class(test: Predicted, names: list[str]) -> pd.DataFrame:
     scores = precision_recall_fscore_support(test.labels, test.predictions, labels=range(len(names)), zero_division=0)
     columns = dict(zip(("precision", "recall", "f1", "examples"), scores, strict=True))
     return pd.DataFrame({"class": names, **columns})
-
-
-def _words(value: Any, names: list[str]) -> str:
-    """A label or a prediction as a reader would say it."""
-    if not names:
-        return ", ".join(f"{number:.4g}" for number in np.atleast_1d(value))
-    if np.ndim(value):
-        return ", ".join(name for name, given in zip(names, value, strict=True) if given) or "none"
-    return names[int(value)]
 
 
 def _mistakes_table(mistakes: list[Mistake], examples: pa.Table) -> pd.DataFrame:

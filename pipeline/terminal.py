@@ -1,10 +1,12 @@
 """What a run looks like in the terminal: a line a stage as it goes, then the results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from pipeline.results import in_words, scores_on_test
 
 if TYPE_CHECKING:
     from pipeline.execution import Planned, RunResult
@@ -53,12 +55,17 @@ def print_result(result: "RunResult") -> None:
     if not result.ran:
         out.print("Nothing to run: no recipe key, input, code or library that a stage depends on has changed.")
     if result.test_metrics:
-        shown = "   ".join(f"{name} [bold]{value:.4f}[/]" for name, value in result.test_metrics.items())
+        shown = "   ".join(_metric(name, result.metrics) for name in scores_on_test(result.metrics))
         out.print(f"test      {shown}", highlight=False)
     if result.model:
         out.print(f"model     {_escaped(result.model)}", highlight=False)
     if result.run_id:
         out.print(f"run       {result.run_id}   look at it with: plumbline ui", highlight=False)
+
+
+def _metric(name: str, metrics: Mapping[str, float]) -> str:
+    value, _, interval = in_words(name, metrics).partition(" ")
+    return f"{name} [bold]{value}[/]" + (f" [dim]{_escaped(interval)}[/]" if interval else "")
 
 
 def _escaped(text: str) -> str:

@@ -230,15 +230,17 @@ class Registered:
     """What register wrote, by registered name."""
 
 
-def new_registry(store: Store) -> Registry:
-    """A registry for a new run in the store."""
+def new_registry(store: Store, evaluated: Path) -> Registry:
+    """A registry for a new run in the store, which has the predictions that evaluate wrote."""
     experiment = store.client.get_experiment_by_name("tests")
     experiment_id = (
         experiment.experiment_id
         if experiment
         else store.client.create_experiment("tests", artifact_location=str(store.artifacts))
     )
-    return Registry(store, store.client.create_run(experiment_id).info.run_id)
+    run_id = store.client.create_run(experiment_id).info.run_id
+    store.client.log_artifact(run_id, str(evaluated / "artifacts" / "predictions.parquet"), "evaluate")
+    return Registry(store, run_id)
 
 
 def register_small(stages: Stages, out: Path, registry: ModelRegistry, name: str, **section: Any) -> Path:
@@ -261,7 +263,7 @@ def register_all(folder: Path, **stages: Stages) -> Registered:
     """Registers runs in a store of their own, by their names."""
     store = open_store("sqlite:///mlflow.db", folder)
     folders = {
-        name: register_small(of, folder / name, new_registry(store), name, gate={"accuracy": 0.5})
+        name: register_small(of, folder / name, new_registry(store, of.evaluated), name, gate={"accuracy": 0.5})
         for name, of in stages.items()
     }
     return Registered(store, stages, folders)

@@ -13,9 +13,14 @@ from pipeline.evaluate import evaluate
 from pipeline.journal import Journal, read_journal
 from pipeline.manifest import LABEL
 from pipeline.metrics import Predicted
-from pipeline.recipe.evaluate import EvaluateConfig
+from pipeline.recipe.evaluate import DEFAULTS, EvaluateConfig
 from pipeline.report import per_class, worst_mistakes
+from pipeline.serving.compose import load_model
 from tests.small_runs import SIZES, Stages
+
+CLASSES = ("per_class.csv", "per_class.png", "roc_pr.png")
+CLASSES_ALONE = ("confusion.png", "calibration.png")
+SLICES = ("slices.csv", "slices.png")
 
 
 def metrics_of(stages: Stages) -> dict[str, dict[str, float]]:
@@ -27,6 +32,13 @@ def predictions_of(stages: Stages) -> pd.DataFrame:
     return pd.read_parquet(stages.evaluated / "artifacts" / "predictions.parquet")
 
 
+def recorded(stages: Stages) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for record in read_journal(stages.evaluated / "journal.jsonl"):
+        values |= record["values"] if record["kind"] == "metrics" else {}
+    return values
+
+
 def labels_of(stages: Stages) -> list[object]:
     with pa.memory_map(str(stages.examples / "sealed" / "test.arrow")) as file:
         labels: list[object] = pa.ipc.open_file(file).read_all().column(LABEL).to_pylist()
@@ -35,7 +47,8 @@ def labels_of(stages: Stages) -> list[object]:
 
 def test_predictions_say_the_same_as_the_metrics(digits: Stages) -> None:
     frame = predictions_of(digits)
-    assert list(frame) == ["id", "label", "prediction", *(f"probability_{k}" for k in range(10))]
+    groups = ["group: class", "group: brightness"]
+    assert list(frame) == ["id", "label", "prediction", *(f"probability_{k}" for k in range(10)), *groups]
     assert len(frame) == SIZES["test"]
     assert frame["label"].tolist() == labels_of(digits)
     assert (frame["label"] == frame["prediction"]).mean() == metrics_of(digits)["test"]["accuracy"] > 0.5
@@ -51,20 +64,70 @@ def test_validation_is_scored_as_training_scored_its_best_epoch(digits: Stages) 
 
 
 def test_metrics_and_the_gap_are_recorded(digits: Stages) -> None:
-    (record,) = [r for r in read_journal(digits.evaluated / "journal.jsonl") if r["kind"] == "metrics"]
-    values, scores = record["values"], metrics_of(digits)
+    values, scores = recorded(digits), metrics_of(digits)
     assert values["test/accuracy"] == scores["test"]["accuracy"]
     assert values["gap/accuracy"] == scores["train"]["accuracy"] - scores["test"]["accuracy"]
     assert values["gap/log_loss"] == scores["test"]["log_loss"] - scores["train"]["log_loss"]
 
 
+def test_every_test_metric_is_recorded_with_its_interval(digits: Stages) -> None:
+    values = recorded(digits)
+    for name in DEFAULTS["multiclass"]:
+        assert values[f"test/{name}_low"] < values[f"test/{name}"] < values[f"test/{name}_high"]
+
+
+def test_calibration_is_recorded_without_and_with_the_temperature_of_validation(digits: Stages) -> None:
+    values = recorded(digits)
+    assert values["calibration/temperature"] > 0
+    assert values["calibration/error_low"] <= values["calibration/error"] <= values["calibration/error_high"]
+    assert "calibration/scaled_error" in values
+
+
+def test_scaling_changes_the_probabilities_that_are_measured_and_not_the_predictions(
+    digits: Stages, tmp_path: Path
+) -> None:
+    section = EvaluateConfig(temperature_scaling=True)
+    folders = {"sealed": digits.examples / "sealed", "prepared": digits.prepared, "trained": digits.trained}
+    evaluate(section, **folders, out=tmp_path, journal=Journal(tmp_path / "journal.jsonl"))
+    scaled = Stages(digits.examples, digits.prepared, digits.trained, tmp_path)
+    before, after = predictions_of(digits), predictions_of(scaled)
+    assert before["prediction"].tolist() == after["prediction"].tolist()
+    temperature = recorded(scaled)["calibration/temperature"]
+    assert temperature == pytest.approx(recorded(digits)["calibration/temperature"])
+    powers = before.filter(like="probability_").to_numpy() ** (1 / temperature)
+    np.testing.assert_allclose(after.filter(like="probability_"), powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+    assert recorded(scaled)["calibration/error"] == pytest.approx(recorded(digits)["calibration/error"], abs=1e-4)
+    assert load_model(tmp_path / "calibrated.keras").layers[-1].temperature == temperature
+
+
+def test_scaling_is_for_classes(diabetes: Stages, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"evaluate.temperature_scaling: expected false for a regression task"):
+        evaluate(
+            EvaluateConfig(temperature_scaling=True),
+            sealed=diabetes.examples / "sealed",
+            prepared=diabetes.prepared,
+            trained=diabetes.trained,
+            out=tmp_path,
+            journal=Journal(tmp_path / "journal.jsonl"),
+        )
+
+
+def test_groups_are_of_columns_and_of_ranges(cells: Stages, diabetes: Stages) -> None:
+    table = pd.read_csv(cells.evaluated / "artifacts" / "slices.csv")
+    assert {"class", "mean radius", "size", "worry"} <= set(table["slice"])
+    assert set(table.loc[table["slice"] == "size", "value"]) == {"large", "small"}
+    values = pd.read_csv(diabetes.evaluated / "artifacts" / "slices.csv")
+    assert set(values["metric"]) == {"mae"}
+    assert values.loc[values["slice"] == "value", "examples"].sum() == SIZES["test"]
+
+
 @pytest.mark.parametrize(
     ("run", "files"),
     [
-        ("digits", {"confusion.png", "per_class.csv", "per_class.png", "roc_pr.png", "calibration.png", "errors.png"}),
-        ("cells", {"confusion.png", "per_class.csv", "per_class.png", "roc_pr.png", "calibration.png", "errors.csv"}),
-        ("diabetes", {"residuals.png", "errors.csv"}),
-        ("topics", {"per_class.csv", "per_class.png", "roc_pr.png"}),
+        ("digits", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.png"}),
+        ("cells", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.csv"}),
+        ("diabetes", {"residuals.png", *SLICES, "errors.csv"}),
+        ("topics", {*CLASSES}),
     ],
 )
 def test_each_task_gets_what_explains_it(run: str, files: set[str], request: pytest.FixtureRequest) -> None:

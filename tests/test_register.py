@@ -2,25 +2,23 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.gate import TEST_FINGERPRINT, Version, decide
-from pipeline.journal import read_journal
+from pipeline.comparison.predictions import TestPredictions
+from pipeline.evaluate import evaluate
+from pipeline.gate import TEST_FINGERPRINT
+from pipeline.journal import Journal, read_journal
+from pipeline.metrics import Predicted
+from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.register import ExportError
 from pipeline.registry import CHAMPION, mlflow_signature
 from pipeline.serving.signature import Signature
 from tests.small_runs import Registered, Stages, new_registry, register_small
-
-SCORES = {"accuracy": 0.9, "log_loss": 0.4}
-
-
-def champion(accuracy: float, fingerprint: str = "same") -> Version:
-    return Version("digits", "3", {"test/accuracy": repr(accuracy), TEST_FINGERPRINT: fingerprint})
 
 
 @pytest.mark.parametrize("name", ["digits", "cells"])
@@ -62,54 +60,54 @@ def test_a_model_that_answers_otherwise_is_not_registered(registered: Registered
     np.save(evaluated / "check_outputs.npy", outputs)
     stages = Stages(digits.examples, digits.prepared, digits.trained, evaluated)
     with pytest.raises(ExportError, match=r"`probability_3` differs by .* on 120 test examples. It was not registered"):
-        register_small(stages, tmp_path / "out", new_registry(registered.store), "changed")
+        register_small(stages, tmp_path / "out", new_registry(registered.store, evaluated), "changed")
     assert not registered.store.client.search_model_versions("name = 'changed'")
-
-
-def test_a_gate_on_a_metric_that_was_not_computed_is_refused(registered: Registered, tmp_path: Path) -> None:
-    digits = registered.stages["digits"]
-    with pytest.raises(UserError, match=r"register.gate.brier: expected a metric of evaluate.metrics: accuracy"):
-        register_small(digits, tmp_path / "out", new_registry(registered.store), "digits", gate={"brier": 0.1})
-
-
-def test_champion_moves_when_every_bound_holds_and_it_is_not_worse() -> None:
-    decision = decide({"accuracy": 0.9, "log_loss": 0.5}, SCORES, "same", champion(0.9))
-    assert decision.champion
-    assert decision.reasons == (
-        "test accuracy 0.9000 is at least 0.9",
-        "test log_loss 0.4000 is at most 0.5",
-        "test accuracy 0.9000 is not worse than 0.9000 of the champion, version 3",
-    )
-
-
-@pytest.mark.parametrize(
-    ("gate", "present", "reason"),
-    [
-        ({"accuracy": 0.95}, None, "test accuracy 0.9000 is not at least 0.95"),
-        ({"log_loss": 0.3}, None, "test log_loss 0.4000 is not at most 0.3"),
-        ({}, champion(0.91), "test accuracy 0.9000 is worse than 0.9100 of the champion, version 3"),
-        ({}, champion(0.5, "other"), "measured on other test examples"),
-        ({}, Version("digits", "3", {}), "its test accuracy is not on record"),
-    ],
-)
-def test_champion_stays_and_the_reason_is_said(gate: dict[str, float], present: Version | None, reason: str) -> None:
-    decision = decide(gate, SCORES, "same", present)
-    assert not decision.champion
-    assert any(reason in said for said in decision.reasons)
 
 
 def test_a_worse_model_becomes_a_version_but_not_champion(registered: Registered, tmp_path: Path) -> None:
     digits = registered.stages["digits"]
     evaluated = tmp_path / "evaluated"
     shutil.copytree(digits.evaluated, evaluated)
-    metrics = json.loads((evaluated / "metrics.json").read_text())
-    metrics["test"]["accuracy"] -= 0.1
-    (evaluated / "metrics.json").write_text(json.dumps(metrics))
+    path = evaluated / "artifacts" / "predictions.parquet"
+    test = TestPredictions.read(path)
+    outputs = np.roll(test.predicted.outputs, 1, axis=1)
+    replace(test, predicted=Predicted("multiclass", test.predicted.labels, outputs)).write(path)
     worse = Stages(digits.examples, digits.prepared, digits.trained, evaluated)
-    folder = register_small(worse, tmp_path / "out", new_registry(registered.store), "digits")
+    folder = register_small(worse, tmp_path / "out", new_registry(registered.store, evaluated), "digits")
     registration = json.loads((folder / "registration.json").read_text())
     assert (registration["version"], registration["champion"]) == ("2", False)
+    assert "worse by more than the margin" in registration["reasons"][0]
     assert registered.store.client.get_model_version_by_alias("digits", CHAMPION).version == 1
+
+
+def test_the_same_model_again_becomes_champion(registered: Registered, tmp_path: Path) -> None:
+    cells = registered.stages["cells"]
+    folder = register_small(cells, tmp_path / "out", new_registry(registered.store, cells.evaluated), "cells")
+    registration = json.loads((folder / "registration.json").read_text())
+    assert registration["champion"]
+    assert registration["reasons"] == ["it answers every test example as the champion, version 1"]
+    version = registered.store.client.get_model_version_by_alias("cells", CHAMPION)
+    assert (version.version, version.tags["gate"]) == (2, f"champion: {registration['reasons'][0]}")
+
+
+def test_a_model_with_temperature_scaling_is_served_with_it(registered: Registered, tmp_path: Path) -> None:
+    cells = registered.stages["cells"]
+    evaluated = tmp_path / "evaluated"
+    evaluated.mkdir()
+    evaluate(
+        EvaluateConfig(temperature_scaling=True),
+        sealed=cells.examples / "sealed",
+        prepared=cells.prepared,
+        trained=cells.trained,
+        out=evaluated,
+        journal=Journal(evaluated / "journal.jsonl"),
+    )
+    scaled = Stages(cells.examples, cells.prepared, cells.trained, evaluated)
+    folder = register_small(scaled, tmp_path / "out", new_registry(registered.store, evaluated), "scaled")
+    (metrics,) = [r["values"] for r in read_journal(folder / "journal.jsonl") if r["kind"] == "metrics"]
+    assert metrics == {"export/max_difference": 0.0}
+    before, after = (np.load(each / "check_outputs.npy") for each in (cells.evaluated, evaluated))
+    assert not np.allclose(before, after, atol=1e-3)
 
 
 def test_raw_input_has_mlflow_types(cells: Stages, digits: Stages) -> None:

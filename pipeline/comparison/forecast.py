@@ -11,6 +11,9 @@ from pipeline.comparison.proportions import Discordance
 POWER = 0.8
 """Share of the repetitions in which so many examples or seeds suffice."""
 
+MIN_SEEDS = 6
+"""Fewer cannot reach the level in a signed-rank test."""
+
 MAX_SEEDS = 1000
 
 
@@ -46,16 +49,16 @@ def examples_needed_by_mcnemar(counts: Discordance) -> float:
 
 
 def seeds_needed(differences: np.ndarray) -> float:
-    """Forecasts the seeds that would tell two recipes apart by a paired t-test, from their differences on some seeds.
+    """Forecasts the seeds that would tell two recipes apart, by the power of a paired t-test.
 
     Args:
-        differences: Second less first, a seed each; two at least.
+        differences: Scores of the second less those of the first on some seeds, two at least.
 
     Returns:
         Pairs of trainings; infinite where more than `MAX_SEEDS` would be needed.
     """
     size = abs(float(differences.mean())) / max(float(differences.std(ddof=1)), 1e-12)
-    seeds = np.arange(2, MAX_SEEDS + 1)
+    seeds = np.arange(MIN_SEEDS, MAX_SEEDS + 1)
     critical = stats.t.ppf(1 - LEVEL / 2, seeds - 1)
     enough = seeds[stats.nct.sf(critical, seeds - 1, size * np.sqrt(seeds)) >= POWER]
     return float(enough[0]) if len(enough) else math.inf

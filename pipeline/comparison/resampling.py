@@ -4,6 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from models.seeds import seed_for
+
+SEED = seed_for(0, "resampling of test examples")
+"""Of all intervals of test results: the same answers have the same intervals."""
+
 NUM_RESAMPLES = 2000
 BLOCK_SIZE = 4_000_000
 """Weights held in memory at once: 32 MB."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from models import pretrained, registered  # noqa: F401  (register the layers that saved models hold)
-from pipeline.serving import layers  # noqa: F401  (the same)
+from pipeline.serving import layers, scaling  # noqa: F401  (the same)
 
 
 def compose(prepare: keras.Model, network: keras.Model) -> keras.Model:

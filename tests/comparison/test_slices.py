@@ -1,0 +1,72 @@
+"""Groups of examples, and the ones that a model is worse on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.comparison.groups import ranges
+from pipeline.comparison.predictions import TestPredictions
+from pipeline.comparison.slices import in_words, score_slices
+from pipeline.metrics import Predicted
+from tests.comparison.examples import predicted
+
+
+def answers(right: np.ndarray, **groups: np.ndarray) -> TestPredictions:
+    """Answers to a question of two classes that are right where said."""
+    labels = np.arange(len(right)) % 2
+    outputs = np.where(right == 1, labels, 1 - labels)[:, None].astype(float)
+    ids = tuple(f"{i:04d}" for i in range(len(right)))
+    return TestPredictions(ids, Predicted("binary", labels, outputs), ("a", "b"), ("accuracy",), pd.DataFrame(groups))
+
+
+def test_a_planted_bad_group_is_found_and_is_first() -> None:
+    generator = np.random.Generator(np.random.PCG64(0))
+    light = generator.choice(["dark", "bright"], size=400, p=[0.2, 0.8])
+    site = generator.choice(["north", "south", "east"], size=400)
+    right = (generator.random(400) < np.where(light == "dark", 0.7, 0.95)).astype(int)
+    table = score_slices(answers(right, brightness=light, site=site))
+    assert (table["slice"][0], table["value"][0]) == ("brightness", "dark")
+    assert table["worse"].tolist() == [True] + [False] * 4
+    assert table["score"][0] == right[light == "dark"].mean()
+    assert table["low"][0] < table["score"][0] < table["high"][0] < table["rest"][0]
+    assert in_words(table[table["worse"]]).startswith("brightness dark (accuracy 0.")
+
+
+def test_the_worst_of_many_groups_that_are_alike_is_not_taken_for_bad() -> None:
+    generator = np.random.Generator(np.random.PCG64(1))
+    found = 0
+    for _ in range(60):
+        right = (generator.random(300) < 0.9).astype(int)
+        found += bool(score_slices(answers(right, site=generator.integers(0, 20, 300).astype(str)))["worse"].any())
+    assert found <= 6
+
+
+def test_values_are_compared_by_their_error() -> None:
+    of = predicted("regression", 200)
+    outputs = of.outputs.copy()
+    outputs[:40] += 3
+    groups = pd.DataFrame({"batch": ["first"] * 40 + ["later"] * 160})
+    test = TestPredictions(
+        tuple(map(str, range(200))), Predicted("regression", of.labels, outputs), (), ("mae",), groups
+    )
+    table = score_slices(test)
+    assert table.loc[table["worse"], "value"].tolist() == ["first"]
+    assert set(table["metric"]) == {"mae"}
+
+
+def test_tiny_groups_are_not_judged() -> None:
+    table = score_slices(answers(np.array([0] * 4 + [1] * 40), site=np.array(["few"] * 4 + ["many"] * 40)))
+    assert table.empty
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], ["below 1.75", "1.75 to 2.5", "2.5 to 3.25", "3.25 or more"]),
+        ([0.0, 0.0, 0.0, 9.0], ["0 to 2.25", "0 to 2.25", "0 to 2.25", "2.25 or more"]),
+        ([5.0, float("nan"), 5.0, 5.0], ["5 or more", "missing", "5 or more", "5 or more"]),
+        ([float("nan")], ["missing"]),
+    ],
+)
+def test_numbers_are_cut_into_ranges(values: list[float], names: list[str]) -> None:
+    assert ranges(np.array(values)) == names
