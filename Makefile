@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := .constraints.txt
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check chaos docs clean
 
 demo: $(STAMP)  ## train, evaluate and register the digits model
 	$(BIN)/plumbline run digits
@@ -16,6 +16,9 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+chaos: $(STAMP)  ## kill trainings at random instants, 200 times and more, and compare them with undisturbed ones
+	$(BIN)/python -m tests.chaos.kill --kills 200
 
 docs: $(STAMP)  ## what is generated from the code
 	$(BIN)/plumbline schema --markdown > docs/recipe.md

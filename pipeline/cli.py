@@ -264,6 +264,29 @@ def runs(uri: str | None, experiment: str | None, limit: int, status: str | None
 
 
 @command
+@click.argument("run")
+@click.option("--steps", type=click.IntRange(1), help="How many steps to repeat; by default all, and what was kept.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default="mlruns",
+    show_default=True,
+    help="Where the runs are recorded: the recipe's tracking.directory.",
+)
+def replay(run: str, steps: int | None, directory: Path) -> None:
+    """Trains a run again and says whether it is identical, or where it first differs. RUN is an id or a name.
+
+    Ends with 3 if it differs.
+    """
+    from pipeline.replay import replay as repeat
+
+    found = repeat(directory, run, steps=steps)
+    click.echo(found.text)
+    if found.difference:
+        sys.exit(3)
+
+
+@command
 @tracked
 @click.argument("a")
 @click.argument("b")

@@ -106,6 +106,8 @@ class Checkpoints:
 
     def latest(self, say: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
         """Returns the newest whole checkpoint; None if there is none. What is not whole is named and removed."""
+        for path in self.folder.glob("*.tmp"):
+            path.unlink()
         for path in reversed(self._files()):
             try:
                 return read_checkpoint(path)

@@ -67,6 +67,7 @@ def fit(
                 advance((found.place.epoch - first_epoch) * training.num_examples)
 
         def passed(position: Position) -> None:
+            saver.trail.passed(Place(phase, *position), training, network.steps_per_execution, state.read)
             saver.passed(state, Place(phase, *position))
             if not position.step and (position.epoch == epochs.stop or network.stop_training):
                 saver.save(state, Place(phase, *position))

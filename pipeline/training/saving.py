@@ -14,6 +14,7 @@ from pipeline.training.arithmetic import adopt, arithmetic, differences
 from pipeline.training.checkpoint import Checkpoint, Checkpoints, Place
 from pipeline.training.interruption import Interruption, TrainingStoppedError
 from pipeline.training.state import TrainingState
+from pipeline.training.trail import Trail
 
 FOLDER = "checkpoints"
 """In the folder of the stage."""
@@ -29,14 +30,18 @@ class Saver:
         folder: Of the stage.
         journal: Is told where a training goes on, and what could not be written.
         interruption: Signals that ask for a stop.
+        trail: Takes the hashes.
 
     Attributes:
+        trail: Hashes of chosen steps.
         found: The checkpoint to go on from; None: the training begins.
         carried: What every checkpoint holds beside the state of the learner: arrays, and facts as JSON has them.
     """
 
-    def __init__(self, section: CheckpointConfig, folder: Path, journal: Journal, interruption: Interruption):
-        self._section, self._journal, self._interruption = section, journal, interruption
+    def __init__(
+        self, section: CheckpointConfig, folder: Path, journal: Journal, interruption: Interruption, trail: Trail
+    ):
+        self._section, self._journal, self._interruption, self.trail = section, journal, interruption, trail
         self._checkpoints = Checkpoints(folder / FOLDER)
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[None] | None = None
@@ -48,6 +53,7 @@ class Saver:
         if self.found:
             journal.say(f"goes on from {self.found.place}")
             adopt(self.found.facts["arithmetic"])
+            trail.footprints = self.found.facts["trail"]
         self._arithmetic = arithmetic()
         if self.found:
             for change in differences(self.found.facts["arithmetic"], self._arithmetic):
@@ -75,6 +81,11 @@ class Saver:
             self.close()
             raise TrainingStoppedError(number, self._farewell(place))
 
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a replay compares: on what the arithmetic depends, and the hashes so far."""
+        return {"arithmetic": self._arithmetic, "trail": list(self.trail.footprints)}
+
     def start(self, phase: int) -> Checkpoint | None:
         """The checkpoint to go on from within a phase; None: the phase begins."""
         return self.found if self.found and self.found.place.phase == phase else None
@@ -83,7 +94,7 @@ class Saver:
         """Takes the state now and writes it in the background."""
         self.finish()
         arrays, facts = self.carried
-        read = state.take(place, arrays, facts | {"arithmetic": self._arithmetic})
+        read = state.take(place, arrays, facts | self.conditions)
         self._saved_at, self._steps = time.monotonic(), 0
         self._pending = self._writer.submit(self._write, read)
 

@@ -4,6 +4,7 @@ What is random derives from (seed, purpose, step) wherever it can; nothing of th
 function of the step.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,10 @@ KERAS_FIELDS: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 """What Keras's callbacks keep from epoch to epoch; those of ours say it by `state_fields`."""
+
+
+NUMBER = re.compile(r"_\d+(?=/|$)")
+"""At the end of a name in the path of a variable."""
 
 
 class TrainingState:
@@ -51,13 +56,15 @@ class TrainingState:
         Returns:
             What reads the values into a checkpoint; another thread may call it.
         """
-        names, tensors = list(self._variables), self._read()
+        tensors = self.read()
         kept = {f"{name}/{i}": value for name, values in self._best_weights().items() for i, value in enumerate(values)}
         kept |= arrays
         frozen = {**facts, "state": self._facts()}
-        return lambda: Checkpoint(
-            place, {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)} | kept, frozen
-        )
+        return lambda: Checkpoint(place, {name: tensor.numpy() for name, tensor in tensors.items()} | kept, frozen)
+
+    def read(self) -> dict[str, tf.Tensor]:
+        """Reads all variables by name; later steps leave what was read alone."""
+        return dict(zip(self._variables, self._read(), strict=True))
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Puts a state back, bit by bit.
@@ -95,7 +102,8 @@ class TrainingState:
         for group, variables in groups.items():
             for i, variable in enumerate(variables):
                 if id(variable) not in seen:
-                    named[f"{group}/{i}/{variable.path}"] = variable
+                    # Keras numbers what has no name by what the process built before.
+                    named[f"{group}/{i}/{re.sub(NUMBER, '', variable.path)}"] = variable
                     seen.add(id(variable))
         return named
 

@@ -32,21 +32,26 @@ from pipeline.training.interruption import Interruption
 from pipeline.training.saving import Saver
 from pipeline.training.schedules import sampled
 from pipeline.training.setup import TrainingSetup
+from pipeline.training.trail import TRAIL, Footprint, Trail
 from pipeline.transfer.features import compute_features
 from pipeline.transfer.phases import Cached, Data, fit_phases, plan_phases
 from pipeline.transfer.record import record_transfer
 
 
-def train(setup: TrainingSetup, *, out: Path, journal: Journal) -> StageResult:
+def train(
+    setup: TrainingSetup, *, out: Path, journal: Journal, check: Callable[[Footprint], None] = lambda _: None
+) -> StageResult:
     """Builds a network, fits it on the training split and writes the weights of its best epoch.
 
     Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
-    `artifacts/` (the schedule, learning curves, summary of the network; `transfer.json` of transfer learning).
+    `artifacts/` (the schedule, learning curves, summary of the network; `transfer.json` of transfer learning),
+    `trail.json` (hashes that a replay compares) and `checkpoints/` (the state at the end, unless it is not to be kept).
 
     Args:
         setup: What to train.
         out: Folder to write into; one that holds a checkpoint is gone on with.
         journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
+        check: Called with the hashes of chosen steps as they are taken.
 
     Raises:
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
@@ -54,7 +59,7 @@ def train(setup: TrainingSetup, *, out: Path, journal: Journal) -> StageResult:
         TrainingStoppedError: If a signal asked for it; called again with the same folder, the training goes on.
     """
     interruption = Interruption()
-    saver = Saver(setup.section.checkpoint, out, journal, interruption)
+    saver = Saver(setup.section.checkpoint, out, journal, interruption, Trail(check))
     settled = settle(setup, out=out, journal=journal)
     setup, started = settled.setup, time.perf_counter()
     assembled = assemble(setup)
@@ -74,6 +79,7 @@ def train(setup: TrainingSetup, *, out: Path, journal: Journal) -> StageResult:
         secs = time.perf_counter() - started
         report(settled.forecast, epochs=len(history.epochs), secs=secs, journal=journal)
     result = _write(network, history, out, journal)
+    (out / TRAIL).write_text(json.dumps(saver.conditions), encoding="utf-8")
     saver.end()
     return result
 

@@ -11,7 +11,6 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,57 +25,65 @@ KEEPS = "checkpoints"
 CLOCKED = ("_secs",)
 """Fields of the state that are measured on a clock."""
 
+EARLY = 0.15
+"""Share of the kills that may come before there is anything to go on from."""
 
-@dataclass
-class Killing:
-    """What happened on the way to the end of one training."""
+LIFE_SECS = 0.4
+"""How long a process lives after its first checkpoint, at most: most trainings take about as long from there on."""
 
-    kills: int = 0
-    resumed: int = 0
-    """Processes that went on from a checkpoint."""
-    torn: int = 0
-    """Kills that left a half-written checkpoint under its temporary name."""
+
+def in_process(work: Callable[[], None], output: Path) -> None:
+    """Does something in a process of its own, so that this one does not start TensorFlow."""
+    status = os.waitpid(_fork(work, output), 0)[1]
+    assert status == 0, output.read_text()
 
 
 def run_to_end(setup: TrainingSetup, folder: Path) -> None:
-    """Trains without a disturbance."""
-    status = os.waitpid(_fork(setup, folder), 0)[1]
-    assert status == 0, (folder / "output.txt").read_text()
+    """Trains, or goes on, without a disturbance."""
+    folder.mkdir(parents=True, exist_ok=True)
+    in_process(lambda: _run(setup, folder), folder / "output.txt")
 
 
-def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, num_kills: int, secs: float) -> Killing:
-    """Trains, kills and goes on until the training has ended.
+def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, num_kills: int) -> dict[str, int]:
+    """Trains, is killed and goes on, until the training has ended.
 
     Args:
         setup: What to train.
         folder: Of the cache.
         chance: Draws the instants.
         num_kills: How many processes are killed, unless the training ends before.
-        secs: How long a process lives at most before it is killed, from its first checkpoint on or, for the first
-            fifth of the kills, from its start on.
+
+    Returns:
+        `kills`; `continued`: processes that went on from a checkpoint; `half_written`: kills that left a checkpoint
+        under its temporary name.
     """
-    told = Killing()
-    while told.kills < num_kills:
-        is_early = chance.random() < 0.2
-        child = _fork(setup, folder)
-        if not is_early:
-            _wait(child, lambda: _newest(folder))
-        time.sleep(chance.random() * secs)
-        if os.waitpid(child, os.WNOHANG)[0]:
+    folder.mkdir(parents=True)
+    kills = half_written = 0
+    while kills < num_kills:
+        child = _fork(lambda: _run(setup, folder), folder / "output.txt")
+        if chance.random() < EARLY:
+            time.sleep(chance.random())
+        else:
+            before = _newest(folder)
+            while _newest(folder) == before and not _has_ended(child):
+                time.sleep(0.002)
+            time.sleep(chance.random() * LIFE_SECS)
+        if _has_ended(child):
+            os.waitpid(child, 0)
             break
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        told.kills += 1
-        told.torn += bool(list(folder.rglob("*.tmp")))
+        kills += 1
+        half_written += bool(list(folder.rglob("*.tmp")))
     run_to_end(setup, folder)
-    said = [record.get("text", "") for record in read_journal(_final(folder) / "journal.jsonl")]
-    told.resumed = sum(text.startswith("goes on from") for text in said)
-    return told
+    said = [record.get("text", "") for record in read_journal(written(folder) / "journal.jsonl")]
+    continued = sum(text.startswith("goes on from") for text in said)
+    return {"kills": kills, "continued": continued, "half_written": half_written}
 
 
 def outcome(folder: Path) -> dict[str, Any]:
     """All that must be the same to the bit: weights, history, the whole state at the end, curves."""
-    final = _final(folder)
+    final = written(folder)
     (checkpoint,) = (final / KEEPS).glob(f"*{SUFFIX}")
     state = read_checkpoint(checkpoint)
     for fields in state.facts["state"]["callbacks"].values():
@@ -99,38 +106,41 @@ def outcome(folder: Path) -> dict[str, Any]:
     }
 
 
-def _fork(setup: TrainingSetup, folder: Path) -> int:
-    """Starts a process that trains, or goes on; returns its id."""
-    folder.mkdir(parents=True, exist_ok=True)
-    child = os.fork()
-    if child:
+def written(folder: Path) -> Path:
+    """What the training wrote, once it has ended."""
+    return folder / "stages" / "train" / INGREDIENTS.key
+
+
+def _run(setup: TrainingSetup, folder: Path) -> None:
+    cache = Cache(folder)
+    with cache.lock("train", INGREDIENTS.key):
+        if cache.find("train", INGREDIENTS.key):
+            return
+        with cache.write("train", INGREDIENTS, "run", keeps=KEEPS) as writing:
+            journal = Journal(writing.folder / "journal.jsonl")
+            writing.result = train(setup, out=writing.folder, journal=journal)
+
+
+def _fork(work: Callable[[], None], output: Path) -> int:
+    """Starts a process that does the work; returns its id."""
+    if child := os.fork():
         return child
+    status = 1
     try:
-        output = os.open(folder / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        cache = Cache(folder)
-        with cache.lock("train", INGREDIENTS.key):
-            if cache.find("train", INGREDIENTS.key) is None:
-                with cache.write("train", INGREDIENTS, "run", keeps=KEEPS) as writing:
-                    journal = Journal(writing.folder / "journal.jsonl")
-                    writing.result = train(setup, out=writing.folder, journal=journal)
-        os._exit(0)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        work()
+        status = 0
     except BaseException:
         traceback.print_exc()
-        os._exit(1)
+    finally:
+        os._exit(status)
 
 
-def _wait(child: int, condition: Callable[[], Any]) -> None:
-    """Until something holds, or the process has ended."""
-    before = condition()
-    while condition() == before and Path(f"/proc/{child}/stat").read_text().split()[2] != "Z":
-        time.sleep(0.01)
+def _has_ended(child: int) -> bool:
+    return Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2].startswith("Z")
 
 
 def _newest(folder: Path) -> str:
     return max((path.name for path in folder.rglob(f"*{SUFFIX}")), default="")
-
-
-def _final(folder: Path) -> Path:
-    return folder / "stages" / "train" / INGREDIENTS.key

@@ -1,0 +1,89 @@
+"""Small trainings that hold every kind of state between them."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipeline.recipe.augment import AugmentSection
+from pipeline.training.setup import TrainingSetup
+from tests.small_runs import model, train_section
+
+RANDOM = {"type": "mlp", "units": [12], "dropout": 0.3, "batch_norm": True}
+PLAIN = {"type": "mlp", "units": [8]}
+PLATEAU = {"monitor": "val_loss", "patience": 1, "factor": 0.5, "min_delta": 0.05, "cooldown": 1}
+STOPPING = {"monitor": "val_loss", "patience": 1, "min_delta": 0.1}
+
+TRAININGS: dict[str, dict[str, Any]] = {
+    "dropout, batch norm, adam, early stopping": {"model": RANDOM, "early_stopping": STOPPING},
+    "plateau, sgd with momentum": {
+        "model": PLAIN,
+        "reduce_on_plateau": PLATEAU,
+        "optimizer": {"type": "sgd", "momentum": 0.9, "learning_rate": 0.05},
+    },
+    "ema, early stopping": {
+        "model": RANDOM,
+        "averaging": {"type": "ema", "momentum": 0.9},
+        "early_stopping": STOPPING,
+    },
+    "swa, batch norm": {"model": RANDOM, "averaging": {"type": "swa", "start": 0.5, "learning_rate": 0.01}},
+    "sam": {"model": RANDOM, "sam": {"rho": 0.05}},
+    "accumulation, cosine": {"model": PLAIN, "accumulate_steps": 3, "schedule": {"type": "cosine", "warmup_steps": 5}},
+    "loss scaling, ema": {"model": RANDOM, "precision": "mixed_float16", "averaging": {"type": "ema"}},
+    "mixup, cutmix": {"model": RANDOM, "augment": [{"type": "mixup"}], "schedule": {"type": "exponential"}},
+    "rotation, one cycle": {
+        "model": PLAIN,
+        "augment": [{"type": "rotate", "degrees": 10}],
+        "schedule": {"type": "one_cycle"},
+        "optimizer": {"type": "sgd", "momentum": 0.9},
+    },
+    "balanced sampling, restarts": {
+        "model": PLAIN,
+        "sampling": "balanced",
+        "schedule": {"type": "cosine_restarts", "first_steps": 7},
+    },
+    "class weights, step, adamw": {
+        "model": RANDOM,
+        "class_weights": "balanced",
+        "schedule": {"type": "step", "every_steps": 6},
+        "optimizer": {"type": "adamw", "weight_decay": 0.01},
+    },
+    "several steps in a call, polynomial": {
+        "model": RANDOM,
+        "steps_per_execution": 5,
+        "schedule": {"type": "polynomial"},
+    },
+    "convolutions, rmsprop": {
+        "model": {"type": "cnn", "filters": [4], "units": 8, "batch_norm": True, "dropout": 0.2},
+        "optimizer": {"type": "rmsprop", "momentum": 0.5},
+    },
+    "transfer in two phases": {
+        "model": {"type": "transfer", "source": "network.keras", "units": [8], "dropout": 0.2},
+        "epochs": 2,
+        "fine_tuning": {"epochs": 2, "learning_rate": 1e-3, "gradual_steps": 2},
+        "early_stopping": {"monitor": "val_loss", "patience": 2},
+    },
+}
+"""Name to the `train` section, with `model`, `augment` and `sampling` beside it; all have three epochs of ten steps."""
+
+
+SOURCE = "convolutions, rmsprop"
+"""The training whose network transfer learning starts from."""
+
+
+def setup_of(name: str, prepared: Path, source: Path | None = None) -> TrainingSetup:
+    """The training of a name, on prepared digits, from a network where it transfers one; it is saved at every step."""
+    section = dict(TRAININGS[name])
+    network, augment = model(**section.pop("model")), section.pop("augment", [])
+    sampling = section.pop("sampling", "natural")
+    section = {"epochs": 3, "optimizer": {"learning_rate": 0.01}, "checkpoint": {"every_steps": 1}, **section}
+    return TrainingSetup(
+        section=train_section(**section),
+        model=network,
+        augment=TypeAdapter(AugmentSection).validate_python(augment),
+        batch_size=30,
+        sampling=sampling,
+        seed=7,
+        prepared=prepared,
+        pretrained=source,
+    )
