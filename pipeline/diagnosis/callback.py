@@ -1,6 +1,7 @@
 """The public callback: watches any Keras training, says what is wrong with it, in which layer, since when."""
 # ruff: noqa: ARG002  (Keras hands all arguments to each method, by name)
 
+import math
 import time
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ import psutil
 from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
-from pipeline.diagnosis.schedule import is_probed
+from pipeline.diagnosis.schedule import is_judged, is_probed
 from pipeline.diagnosis.signals import Epoch, Signals
 
 
@@ -79,7 +80,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         )
         if is_probed(epoch + 1, self._facts.planned_epochs):
             self._look(epoch + 1)
-        self._diagnose()
+        if is_judged(epoch + 1, self._facts.planned_epochs) or not math.isfinite(self._epochs[-1]["loss"]):
+            self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Looks a last time, and judges the training as a whole."""

@@ -9,6 +9,9 @@ import numpy as np
 from models.section import Section
 from pipeline.diagnosis.signals import Column, Signals
 
+MIN_EPOCHS = 6
+"""Epochs below which nothing can be said of a trend."""
+
 Answer = Literal["yes", "too early", "no"]
 
 
@@ -34,7 +37,7 @@ class FirstQuestion(Section):
 
     min_margin: float = 0.1
     """Nearest neighbours must be so much better than chance for their score to say anything."""
-    min_skill: float = 0.8
+    min_skill: float = 0.85
     """Share of nearest neighbours' margin over chance that a training must have reached at its end."""
     constant_spread: float = 1e-4
     """Standard deviation of the output over the probe, relative to its range, below which the input is ignored."""
@@ -44,10 +47,16 @@ class FirstQuestion(Section):
     """Share of the planned epochs over which an output must have stayed constant."""
     reach: float = 0.1
     """Relative change of the weights over all steps to come below which they end where they are."""
-    patience: float = 0.5
-    """Share of the planned epochs after which the loss must be below that of the constant answer."""
-    min_gain: float = 0.02
-    """Share by which the loss must be below it then."""
+    patience: float = 0.3
+    """Share of the planned epochs after which something must have been learnt, or be about to."""
+    half_way: float = 0.5
+    """Skill above which something has been learnt."""
+    min_gain: float = 0.1
+    """Gain of skill over the last third of the epochs that counts as being about to."""
+    min_fall: float = 0.02
+    """Fall of the training loss over the same third, relative to the constant answer's, that counts as well."""
+    max_loss: float = 10.0
+    """Loss on the probe, relative to that of the constant answer, above which it is worthless whatever the accuracy."""
 
     def ask(self, signals: Signals) -> Learning:
         """Answers from what is known so far; there must be a reading."""
@@ -57,7 +66,7 @@ class FirstQuestion(Section):
             (self._stuck(signals), 0.99),
             (self._constant(signals, skill), 0.95),
             (self._too_slow(signals, skill), 0.95),
-            (self._no_better(signals, skill), 0.9),
+            (self._standing_still(signals, skill), 0.95),
             (self._ended_low(signals, skill), 0.95),
         ):
             if reason:
@@ -66,9 +75,12 @@ class FirstQuestion(Section):
 
     def skill(self, signals: Signals) -> float:
         """Places the score between the constant answer (0) and nearest neighbours (1)."""
+        return self._skill(signals, signals.score)
+
+    def _skill(self, signals: Signals, score: float) -> float:
         facts = signals.facts
         margin = facts.neighbours - facts.chance
-        return (signals.score - facts.chance) / margin if margin >= self.min_margin else math.nan
+        return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
 
     def _broken(self, signals: Signals) -> str:
         if signals.epochs and not math.isfinite(signals.losses[-1]):
@@ -111,24 +123,29 @@ class FirstQuestion(Section):
             return ""
         return f"the weights change by {pace.max():.1g} of their size a step"
 
-    def _no_better(self, signals: Signals, skill: float) -> str:
-        """After much of the plan the loss is still that of the constant answer."""
-        facts = signals.facts
-        if signals.progress < self.patience or not facts.constant_loss > 0 or skill > 1 - self.min_skill:
+    def _standing_still(self, signals: Signals, skill: float) -> str:
+        """After much of the plan little was learnt, and nothing lately."""
+        best = signals.best_scores
+        if signals.progress < self.patience or len(best) < MIN_EPOCHS or math.isnan(skill):
             return ""
-        best = min(reading.loss for reading in signals.readings)
-        if best < (1 - self.min_gain) * facts.constant_loss:
+        now, before = (self._skill(signals, score) for score in (best[-1], best[(len(best) - 1) * 2 // 3]))
+        losses = np.minimum.accumulate(signals.losses)
+        fall = (losses[len(losses) * 2 // 3] - losses[-1]) / max(signals.facts.constant_loss, losses[-1])
+        if now >= self.half_way or now - before >= self.min_gain or fall >= self.min_fall:
             return ""
-        now, constant = signals.last.loss, facts.constant_loss
-        return f"after {signals.epoch} epochs the loss is {now:.3g}; that of a constant answer is {constant:.3g}"
+        return (
+            f"after {signals.epoch} epochs it has come {max(0.0, now):.0%} of the way from chance to nearest neighbours"
+        )
 
     def _ended_low(self, signals: Signals, skill: float) -> str:
-        if not signals.ended or not skill < self.min_skill:
-            return ""
         facts = signals.facts
-        return (
-            f"it ended at {signals.score:.3g}; nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
-        )
+        if signals.ended and skill < self.min_skill:
+            reference = f"nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
+            return f"it ended at {signals.score:.3g}; {reference}"
+        if signals.ended and signals.last.loss > self.max_loss * facts.constant_loss:
+            ratio = signals.last.loss / facts.constant_loss
+            return f"its loss on the probe is {ratio:.2g} times that of a constant answer"
+        return ""
 
     def _spread(self, signals: Signals, index: int) -> float:
         """Spread of the output, for values relative to that of the labels."""

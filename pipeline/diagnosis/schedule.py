@@ -1,7 +1,11 @@
-"""At which epochs a training is probed: often at first, when most faults show, then ever more seldom."""
+"""When a training is looked at: often at first, when most faults show, then ever more seldom."""
 
 MULTIPLES = (1, 2, 3, 5)
 """1, 2, 3, 5, 10, 20, 30, 50, 100, …: as evenly as round numbers go on a logarithmic axis."""
+
+
+EARLY = 10
+"""Epochs that are judged one by one, whatever the plan."""
 
 
 def is_probed(epoch: int, planned_epochs: int) -> bool:
@@ -11,3 +15,8 @@ def is_probed(epoch: int, planned_epochs: int) -> bool:
     while epoch % 10 == 0:
         epoch //= 10
     return epoch in MULTIPLES
+
+
+def is_judged(epoch: int, planned_epochs: int) -> bool:
+    """Tells whether to ask the rules after `epoch` epochs: at every one early on, then at fifty places of the plan."""
+    return epoch <= EARLY or is_probed(epoch, planned_epochs) or epoch % max(1, planned_epochs // 50) == 0

@@ -195,17 +195,35 @@ class Signals:
         return np.array([each[name] for each in self.epochs])
 
     @cached_property
-    def score(self) -> float:
-        """Accuracy now, or R² of values: the better of training and validation, where `fit` reports them.
+    def accuracy_name(self) -> str:
+        """Name under which `fit` reports accuracy; an empty text: it does not."""
+        logs = self.epochs[-1].logs if self.epochs else {}
+        return next((name for name in ACCURACIES if name in logs or f"val_{name}" in logs), "")
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Accuracy of each epoch, the better of training and validation; as probed where `fit` reports none.
 
         The better of both, since dropout and augmentation lower the one, and too little data the other: whether a
-        network generalises is another question than whether it learns.
+        network generalises is another question than whether it learns. R² of values is as probed.
         """
-        if self.facts.task == "values":
-            return self.last.score
-        means = [self.recent(prefix + name) for name in ACCURACIES for prefix in ("", "val_")]
-        known = [mean for mean in means if not math.isnan(mean)]
-        return max(known, default=self.last.score)
+        if self.accuracy_name and self.facts.task != "values":
+            known = [self.series(prefix + self.accuracy_name) for prefix in ("", "val_")]
+            return np.asarray(np.nanmax(known, axis=0))
+        at = [reading.epoch for reading in self.readings]
+        return np.interp(np.arange(1, len(self.epochs) + 1), at, [reading.score for reading in self.readings])
+
+    @property
+    def score(self) -> float:
+        """Mean of `scores` over the last `RECENT` epochs; as probed before the first."""
+        return float(self.scores[-RECENT:].mean()) if self.epochs else self.last.score
+
+    @cached_property
+    def best_scores(self) -> np.ndarray:
+        """Highest mean of `RECENT` epochs so far, by epoch."""
+        width = min(RECENT, max(1, len(self.epochs)))
+        means = np.convolve(self.scores, np.ones(width) / width, "valid") if self.epochs else self.scores
+        return np.maximum.accumulate(means) if len(means) else means
 
     def recent(self, name: str) -> float:
         """Mean of a metric over the last `RECENT` epochs; NaN where it is missing."""

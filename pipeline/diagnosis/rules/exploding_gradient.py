@@ -30,9 +30,10 @@ class ExplodingGradient(Rule):
         """Looks at gradients and outputs of all readings."""
         gradients, sizes = signals.column(Column.GRADIENT), signals.column(Column.SIZE)
         ratios = gradients / np.maximum(signals.column(Column.WEIGHT), 1e-3)
-        growth = sizes[:, 1:] / np.maximum(sizes[:, :-1], 1e-6)
+        finite = np.nan_to_num(sizes, nan=0.0, posinf=1e38)
+        growth = finite[:, 1:] / np.maximum(finite[:, :-1], 1e-6)
         worst = np.nan_to_num(ratios, nan=np.inf).max(axis=0, initial=0.0)
-        jumps = np.nan_to_num(growth, nan=0.0).max(axis=0, initial=0.0)
+        jumps = growth.max(axis=0, initial=0.0)
         if not (worst.max(initial=0) > self.max_gradient or jumps.max(initial=0) > self.max_growth):
             return
         yield self.finding(

@@ -36,7 +36,7 @@ class ImproperActivation(Rule):
             harmless = (facts.task, given) in HARMLESS
             yield self.finding(
                 signals,
-                "note" if harmless else "critical" if learning.failed else "warning",
+                "note" if harmless else if_failed(learning),
                 problem,
                 layers=[output.name],
                 remedies=(RIGHT_OUTPUT, RIGHT_LOSS),

@@ -8,7 +8,7 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import EARLY_STOPPING, LABEL_SMOOTHING
 from pipeline.diagnosis.rules.rule import Rule
-from pipeline.diagnosis.signals import ACCURACIES, Signals
+from pipeline.diagnosis.signals import Signals
 
 
 class LabelNoise(Rule):
@@ -30,19 +30,18 @@ class LabelNoise(Rule):
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Compares accuracies with those of the best epoch."""
-        for name in ACCURACIES:
-            training, validation = signals.series(name), signals.series(f"val_{name}")
-            if len(training) < 10 or np.isnan(training).any() or np.isnan(validation).any():
-                continue
-            best = int(validation.argmax())
-            fall, gain = validation[best] - validation[-5:].mean(), training[-5:].mean() - training[best]
-            if fall >= self.min_fall and gain >= self.min_gain and best < self.early * len(training):
-                yield self.finding(
-                    signals,
-                    "note",
-                    f"Validation accuracy fell by {fall:.1%} since epoch {best + 1}, while training accuracy rose by "
-                    f"{gain:.1%}: some labels may be wrong.",
-                    evidence={"fall": float(fall), "gain": float(gain), "best epoch": best + 1},
-                    confidence=0.6,
-                )
-                return
+        name = signals.accuracy_name
+        training, validation = signals.series(name), signals.series(f"val_{name}")
+        if len(training) < 10 or np.isnan(training).any() or np.isnan(validation).any():
+            return
+        best = int(validation.argmax())
+        fall, gain = validation[best] - validation[-5:].mean(), training[-5:].mean() - training[best]
+        if fall >= self.min_fall and gain >= self.min_gain and best < self.early * len(training):
+            yield self.finding(
+                signals,
+                "note",
+                f"Validation accuracy fell by {fall:.1%} since epoch {best + 1}, while training accuracy rose by "
+                f"{gain:.1%}: some labels may be wrong.",
+                evidence={"fall": float(fall), "gain": float(gain), "best epoch": best + 1},
+                confidence=0.6,
+            )

@@ -20,20 +20,17 @@ class OscillatingLoss(Rule):
     window: int = 10
     """Last epochs that are looked at."""
     min_amplitude: float = 0.1
-    """Mean change of the training loss from epoch to epoch, relative to the loss."""
+    """Mean change of the training or validation loss from epoch to epoch, relative to it."""
+    small: float = 0.1
+    """Share of the constant answer's loss below which jumps do no harm."""
     min_turns: float = 0.4
     """Share of epochs at which the loss turns; noise alone turns at two thirds."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Looks at the training loss of the last epochs, while there is a loss to speak of."""
-        losses = signals.losses[-self.window :]
-        if len(losses) < self.window or not np.isfinite(losses).all():
-            return
-        changes = np.diff(losses)
-        amplitude = float(np.abs(changes).mean() / max(np.abs(losses).mean(), 1e-12))
-        turns = float((np.sign(changes[1:]) != np.sign(changes[:-1])).mean())
-        small = signals.facts.constant_loss * 0.1
-        if amplitude < self.min_amplitude or turns < self.min_turns or losses.mean() < small:
+        """Looks at the losses of the last epochs, while they are large enough to speak of."""
+        found = [self._amplitude(series[-self.window :], signals) for series in (signals.losses, signals.val_losses)]
+        amplitude, turns = max(found)
+        if not amplitude:
             return
         yield self.finding(
             signals,
@@ -43,3 +40,13 @@ class OscillatingLoss(Rule):
             remedies=(DEFAULT_ADAM, rate(signals.facts, 0.1), rate(signals.facts, 0.01)),
             confidence=0.7,
         )
+
+    def _amplitude(self, losses: np.ndarray, signals: Signals) -> tuple[float, float]:
+        """Mean jump relative to the loss, and share of turns; 0 where there is nothing to speak of."""
+        if len(losses) < self.window or not np.isfinite(losses).all():
+            return 0.0, 0.0
+        changes = np.diff(losses)
+        amplitude = float(np.abs(changes).mean() / max(np.abs(losses).mean(), 1e-12))
+        turns = float((np.sign(changes[1:]) != np.sign(changes[:-1])).mean())
+        small = losses.mean() < self.small * signals.facts.constant_loss
+        return (0.0, 0.0) if amplitude < self.min_amplitude or turns < self.min_turns or small else (amplitude, turns)

@@ -9,7 +9,7 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import DROPOUT, EARLY_STOPPING, WEIGHT_DECAY
 from pipeline.diagnosis.rules.rule import Rule
-from pipeline.diagnosis.signals import ACCURACIES, Signals
+from pipeline.diagnosis.signals import Signals
 
 
 class Overfitting(Rule):
@@ -21,7 +21,7 @@ class Overfitting(Rule):
 
     max_rise: float = 0.3
     """Validation loss relative to its lowest value, less 1 (Prechelt's generalisation loss)."""
-    max_skill: float = 0.6
+    max_skill: float = 0.65
     """Validation score, between chance (0) and nearest neighbours (1), below which it does harm."""
     min_gap: float = 0.15
     """Training accuracy less validation accuracy, for it to do harm."""
@@ -33,24 +33,23 @@ class Overfitting(Rule):
             return
         best = int(values.argmin())
         rise = float(values[-3:].mean() / max(values[best], 1e-12) - 1)
-        if rise < self.max_rise or not losses[-1] < losses[best]:
-            return
         gap, skill = self._gap(signals)
-        harm = gap >= self.min_gap and skill < self.max_skill
+        harmed = signals.ended and gap >= self.min_gap and skill < self.max_skill
+        risen = rise >= self.max_rise and losses[-1] < losses[best]
+        if not harmed and not risen:
+            return
+        words = f"the validation loss has risen by {rise:.0%} since epoch {best + 1}, while the training loss fell on"
         yield self.finding(
             signals,
-            "warning" if harm else "note",
-            f"The validation loss has risen by {rise:.0%} since epoch {best + 1}, while the training loss fell on.",
+            "warning" if harmed else "note",
+            f"Training accuracy is {gap:.1%} above validation accuracy" + (f": {words}." if risen else "."),
             evidence={"rise": rise, "began at epoch": best + 1, "gap in accuracy": gap, "skill": skill},
             confidence=0.9,
         )
 
     def _gap(self, signals: Signals) -> tuple[float, float]:
         """Training less validation accuracy, and the skill of the latter; NaN where they are unknown."""
-        facts = signals.facts
-        for name in ACCURACIES:
-            training, validation = signals.recent(name), signals.recent(f"val_{name}")
-            if not math.isnan(training) and not math.isnan(validation):
-                margin = facts.neighbours - facts.chance
-                return training - validation, (validation - facts.chance) / margin if margin > 0 else math.nan
-        return math.nan, math.nan
+        facts, name = signals.facts, signals.accuracy_name
+        training, validation = signals.recent(name), signals.recent(f"val_{name}")
+        margin = facts.neighbours - facts.chance
+        return training - validation, (validation - facts.chance) / margin if margin > 0 else math.nan

@@ -47,5 +47,6 @@ class PoorInitialization(Rule):
             f"{words}.",
             layers=[signals.facts.layers[i].name for i in order],
             evidence={"gain of the worst layer": float(gains[order[0]])},
+            remedies=self.remedies if zero or gains[order[0]] > 1 else self.remedies[1:],
             confidence=0.9,
         )

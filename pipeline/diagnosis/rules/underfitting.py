@@ -24,10 +24,11 @@ class Underfitting(Rule):
     """Units of a hidden layer below which it cannot pass on much."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Looks at trainings that ended with something learnt, but too little."""
-        if not (signals.ended and learning.failed and learning.skill >= self.min_skill):
-            return
+        """Looks at trainings that ended with something learnt, but too little, and for narrow layers."""
         layers = [layer.name for layer in signals.facts.layers[:-1] if 0 < layer.width < self.narrow]
+        short = signals.ended and learning.skill >= self.min_skill
+        if not learning.failed or not (short or layers):
+            return
         first = (wider(signals.facts),) if layers else ()
         yield self.finding(
             signals,

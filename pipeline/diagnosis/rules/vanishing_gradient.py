@@ -19,7 +19,7 @@ class VanishingGradient(Rule):
 
     symptom = "vanishing_gradient"
     source = "Hochreiter 1991; Glorot and Bengio 2010; ratio as in AUTOTRAINER (Zhang et al. 2021)"
-    remedies = (RELU, TANH, SELU, BATCH_NORM, LEAKY_RELU)
+    remedies = (TANH, RELU, SELU, BATCH_NORM, LEAKY_RELU)
 
     max_ratio: float = 1e-3
     """Gradient of the least reached layer relative to the most reached one."""

@@ -1,0 +1,103 @@
+"""The first question: each way of not learning, and what looks like it but is patience's due."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.diagnosis.learning import FirstQuestion, Learning
+from pipeline.diagnosis.reference import neighbours_score
+from pipeline.diagnosis.schedule import is_probed
+from pipeline.diagnosis.signals import Column, Signals
+from tests.diagnosis.made_up import reading, training
+
+NOTHING = {"score": 0.25, "loss": 1.386}
+
+
+def ask(signals: Signals) -> Learning:
+    return FirstQuestion().ask(signals)
+
+
+def with_spreads(signals: Signals, spreads: Sequence[float]) -> Signals:
+    readings = [replace(each, spread=spread) for each, spread in zip(signals.readings, spreads, strict=True)]
+    return replace(signals, readings=readings)
+
+
+def test_it_is_too_early_before_the_first_step_and_yes_once_it_gets_what_neighbours_get() -> None:
+    assert ask(training([], **NOTHING)).answer == "too early"
+    assert ask(training()).answer == "yes"
+
+
+def test_values_that_are_no_numbers_end_the_question() -> None:
+    assert "no numbers" in ask(training(finite=False)).reason
+    assert "nan" in ask(training([1.0, float("nan")])).reason
+
+
+def test_a_layer_without_gradient_is_stuck_only_if_the_output_is_constant() -> None:
+    still = {Column.ZERO_GRADIENTS: [1.0, 1.0, 0.0]}
+    assert "no gradient reaches 2 of 3" in ask(training([1.386], layers=still, spread=0.0, **NOTHING)).reason
+    assert not ask(training([1.386], layers=still, spread=0.3, **NOTHING)).failed
+
+
+def test_a_constant_output_is_called_unless_it_grows() -> None:
+    signals = training([1.386] * 10, **NOTHING)
+    assert "varied by 1e-06" in ask(with_spreads(signals, [1e-6] * 6)).reason
+    assert not ask(with_spreads(signals, [1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 5e-6])).failed
+    assert not ask(with_spreads(signals, [1e-2] * 6)).failed
+
+
+def test_weights_that_cannot_get_anywhere_are_called_early() -> None:
+    losses = [1.3860, 1.3859, 1.3858]
+    assert "of their size a step" in ask(training(losses, layers={Column.UPDATE: 1e-6}, **NOTHING)).reason
+    assert not ask(training(losses, layers={Column.UPDATE: 1e-3}, **NOTHING)).failed
+    assert not ask(training([1.386, 1.2, 1.0], layers={Column.UPDATE: 1e-6}, **NOTHING)).failed
+
+
+@pytest.mark.parametrize(
+    ("losses", "scores", "failed"),
+    [
+        ([1.386] * 35, [0.25] * 35, True),
+        ([1.386] * 25, [0.25] * 25, False),  # patience
+        ([1.386] * 35, [*[0.25] * 25, *[0.45] * 10], False),  # it has begun to learn
+        ([*[1.386] * 25, *[1.3] * 10], [0.25] * 35, False),  # so says the loss
+        ([1.0] * 35, [0.7] * 35, False),  # more than half way
+    ],
+)
+def test_standing_still_is_called_after_patience(losses: list[float], scores: list[float], failed: bool) -> None:
+    signals = training(losses, logs={"val_accuracy": scores}, **NOTHING)
+    assert ask(signals).failed == failed
+
+
+def test_a_training_that_ended_is_held_to_nearest_neighbours() -> None:
+    assert "nearest neighbours get 0.9" in ask(training([0.6] * 20, score=0.7, ended=True)).reason
+    assert not ask(training([0.6] * 20, score=0.85, ended=True)).failed
+    assert "times that of a constant" in ask(training([0.6] * 20, loss=50.0, ended=True)).reason
+
+
+def test_where_neighbours_are_no_better_than_chance_nothing_is_said_of_skill() -> None:
+    signals = training([1.386] * 40, facts={"neighbours": 0.3}, ended=True, **NOTHING)
+    assert np.isnan(ask(signals).skill)
+    assert not ask(signals).failed
+
+
+def test_probes_follow_round_numbers_and_end_with_the_plan() -> None:
+    assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 120]
+
+
+def test_nearest_neighbours_find_clusters_and_nothing_in_noise() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 4
+    clusters = rng.normal(size=(200, 3)) + 10 * np.eye(4)[labels][:, :3]
+    assert neighbours_score(clusters, labels, classes=True) > 0.99
+    assert neighbours_score(rng.normal(size=(200, 3)), labels, classes=True) < 0.4
+    values = clusters[:, :1] * 2
+    assert neighbours_score(clusters, values, classes=False) > 0.9
+
+
+def test_signals_until_an_epoch_are_those_known_then() -> None:
+    signals = training([1.0] * 20, ended=True)
+    assert [each.epoch for each in signals.until(5).readings] == [0, 1, 2, 3, 5]
+    assert (signals.until(5).epoch, signals.until(5).ended) == (5, False)
+    assert signals.until(20).ended
+    assert reading(3).epoch == 3

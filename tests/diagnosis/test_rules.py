@@ -1,0 +1,270 @@
+"""Each rule on a planted fault that it must find, and on a near miss that it must not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from pipeline.diagnosis.diagnose import diagnose, merged
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.rules import RULES, SYMPTOMS
+from pipeline.diagnosis.signals import Column, Signals
+from tests.diagnosis.made_up import LAYERS, training
+
+FLAT = [1.386] * 40
+FAILED = {"score": 0.25, "loss": 1.386}
+"""Of readings of a training that learns nothing."""
+
+LINEAR = tuple(replace(layer, activations=()) for layer in LAYERS[:2])
+SIGMOID = tuple(replace(layer, activations=("sigmoid",)) for layer in LAYERS[:2])
+NARROW = (replace(LAYERS[0], width=2), LAYERS[1], LAYERS[2])
+FALLING = [1.386 - 0.004 * i for i in range(40)]
+JUMPING = [1.2 + 0.4 * (i % 2) for i in range(40)]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault, its near miss, and the layer to blame."""
+
+    symptom: str
+    sick: Callable[[], Signals]
+    near_miss: Callable[[], Signals]
+    layer: str | None = None
+    severity: str = "critical"
+
+
+def failed(losses: list[float] = FLAT, **changes: object) -> Signals:
+    """A training that ended without having learnt anything."""
+    return training(losses, ended=True, **{**FAILED, **changes})
+
+
+def accuracy(training_accuracy: list[float], validation: list[float], val_loss: list[float]) -> dict[str, list[float]]:
+    return {"accuracy": training_accuracy, "val_accuracy": validation, "val_loss": val_loss}
+
+
+def rising(first: float, last: float) -> list[float]:
+    return list(np.linspace(first, last, 40))
+
+
+PLANTED = [
+    Planted(
+        "wrong_labels",
+        lambda: training(facts={"labels_problem": "labels go from 1 to 4, but there are 4 outputs, from 0"}),
+        lambda: training(),
+    ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={"output_activation": "relu"}),
+        lambda: failed(facts={"output_activation": "linear", "from_logits": True}),
+        "output",
+    ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={"layers": (*LINEAR, LAYERS[2])}),
+        lambda: failed(facts={"layers": (LINEAR[0], LAYERS[1], LAYERS[2])}),
+        "first",
+    ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={"output_activation": "softmax", "from_logits": True}),
+        lambda: failed(),
+        "output",
+    ),
+    Planted(
+        "unreached_weights",
+        lambda: failed(facts={"layers": (replace(LAYERS[0], connected=False), *LAYERS[1:])}),
+        lambda: failed(facts={"layers": (replace(LAYERS[0], connected=False, trainable=False), *LAYERS[1:])}),
+        "first",
+    ),
+    Planted(
+        "abnormal_input",
+        lambda: failed(facts={"input_size": 150.0}),
+        lambda: failed(facts={"input_size": 10.0}),
+        "first",
+    ),
+    Planted(
+        "poor_initialization",
+        lambda: failed(layers={Column.WEIGHT: [0.35, 0.0, 0.35]}),
+        lambda: failed(layers={Column.WEIGHT: [0.35, 0.05, 0.35]}),
+        "second",
+    ),
+    Planted(
+        "poor_initialization",
+        lambda: failed(layers={Column.WEIGHT: [0.35, 3.0, 0.35]}),
+        lambda: failed(layers={Column.WEIGHT: [0.35, 1.0, 0.35]}),
+        "second",
+    ),
+    Planted(
+        "too_large_steps",
+        lambda: failed(facts={"learning_rate": 0.3}),
+        lambda: failed(facts={"learning_rate": 0.05}),
+    ),
+    Planted(
+        "too_large_steps",
+        lambda: failed(layers={Column.UPDATE: [0.2, 0.01, 0.01]}),
+        lambda: failed(layers={Column.UPDATE: [0.02, 0.01, 0.01]}),
+    ),
+    Planted(
+        "frozen_weights",
+        lambda: failed(layers={Column.UPDATE: 1e-6}),
+        lambda: failed(layers={Column.UPDATE: [1e-6, 1e-6, 1e-3]}),
+    ),
+    Planted(
+        "exploding_gradient",
+        lambda: failed(layers={Column.GRADIENT: [1.0, 90.0, 2.0]}),
+        lambda: failed(layers={Column.GRADIENT: [1.0, 5.0, 2.0]}),
+        "second",
+    ),
+    Planted(
+        "exploding_gradient",
+        lambda: failed(layers={Column.SIZE: [0.5, 9e4, 0.5]}),
+        lambda: failed(layers={Column.SIZE: [0.5, 90.0, 0.5]}),
+        "second",
+    ),
+    Planted(
+        "nan",
+        lambda: training(finite=False, layers={Column.SIZE: [0.5, float("inf"), float("nan")]}),
+        lambda: training(layers={Column.SIZE: [0.5, 1e20, 1e20]}),
+        "second",
+    ),
+    Planted(
+        "dying_relu",
+        lambda: failed(layers={Column.DEAD: [0.1, 0.9, 0.0]}),
+        lambda: failed(layers={Column.DEAD: [0.1, 0.6, 0.0]}),
+        "second",
+    ),
+    Planted(
+        "dead_layer",
+        lambda: failed(layers={Column.SPREAD: [0.4, 0.0, 0.0]}),
+        lambda: failed(layers={Column.SPREAD: [0.4, 1e-4, 1e-4]}),
+        "second",
+    ),
+    Planted(
+        "saturated_activation",
+        lambda: failed(layers={Column.SATURATED: [0.9, 0.2, 0.9]}, facts={"layers": (*SIGMOID, LAYERS[2])}),
+        lambda: failed(layers={Column.SATURATED: [0.4, 0.2, 0.9]}, facts={"layers": (*SIGMOID, LAYERS[2])}),
+        "first",
+    ),
+    Planted(
+        "vanishing_gradient",
+        lambda: failed(layers={Column.GRADIENT: [1e-8, 1e-5, 0.02]}),
+        lambda: failed(layers={Column.GRADIENT: [1e-4, 1e-3, 0.02]}),
+        "first",
+    ),
+    Planted(
+        "diverging",
+        lambda: failed([1.4, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 12.0]),
+        lambda: failed([4.0, 3.0, 2.0, 1.5, 1.4, 1.4, 1.5, 1.4, 1.6, 1.5]),
+    ),
+    Planted(
+        "oscillating_loss",
+        lambda: failed(JUMPING),
+        lambda: failed([1.2 + 0.04 * (i % 2) for i in range(40)]),
+    ),
+    Planted("class_collapse", lambda: failed(top_share=1.0), lambda: failed(top_share=0.8)),
+    Planted(
+        "overfitting",
+        lambda: training(
+            rising(1.3, 0.05), ended=True, logs=accuracy(rising(0.3, 1), rising(0.3, 0.55), rising(1.2, 2.5))
+        ),
+        lambda: training(
+            rising(1.3, 0.25), ended=True, logs=accuracy(rising(0.3, 0.95), rising(0.3, 0.9), rising(1.2, 0.3))
+        ),
+        severity="warning",
+    ),
+    Planted(
+        "label_noise",
+        lambda: training(
+            rising(1.3, 0.1),
+            ended=True,
+            logs=accuracy(rising(0.6, 1), [*rising(0.6, 0.9)[::4], *rising(0.9, 0.8)[10:]], rising(1, 0.9)),
+        ),
+        lambda: training(
+            rising(1.3, 0.1), ended=True, logs=accuracy(rising(0.6, 1), rising(0.6, 0.85), rising(1, 0.9))
+        ),
+        severity="note",
+    ),
+    Planted(
+        "slow_convergence",
+        lambda: failed(FALLING),
+        lambda: failed(),
+        severity="warning",
+    ),
+    Planted("plateau", lambda: failed(), lambda: failed(FALLING), severity="warning"),
+    Planted(
+        "underfitting",
+        lambda: training([1.0] * 40, ended=True, score=0.6, loss=1.0),
+        lambda: training([0.5] * 40, ended=True, score=0.88, loss=0.5),
+        severity="warning",
+    ),
+    Planted(
+        "underfitting",
+        lambda: failed(facts={"layers": NARROW}),
+        lambda: failed(),
+        "first",
+        severity="warning",
+    ),
+    Planted("not_converging", lambda: failed(), lambda: training([1.0] * 40, ended=True, score=0.7, loss=1.0)),
+    Planted(
+        "loss_scale_collapse",
+        lambda: with_last_epoch(training(), loss_scale=0.25),
+        lambda: with_last_epoch(training(), loss_scale=128.0),
+        severity="warning",
+    ),
+    Planted(
+        "memory_limit",
+        lambda: with_last_epoch(training(), memory_share=0.99),
+        lambda: with_last_epoch(training(), memory_share=0.9),
+        severity="note",
+    ),
+]
+
+
+def with_last_epoch(signals: Signals, **changes: float) -> Signals:
+    return replace(signals, epochs=[*signals.epochs[:-1], replace(signals.epochs[-1], **changes)])
+
+
+def found(signals: Signals, symptom: str) -> Finding | None:
+    return next((finding for finding in diagnose(signals) if finding.symptom == symptom), None)
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=[f"{each.symptom}-{i}" for i, each in enumerate(PLANTED)])
+def test_a_planted_fault_is_found_and_its_near_miss_is_not(planted: Planted) -> None:
+    finding = found(planted.sick(), planted.symptom)
+    assert finding is not None
+    assert finding.severity == planted.severity
+    assert finding.layers[:1] == ((planted.layer,) if planted.layer else finding.layers[:1])
+    assert finding.message
+    assert finding.message[-1] == "."
+    assert finding.source
+    assert found(planted.near_miss(), planted.symptom) is None
+
+
+def test_every_rule_is_planted() -> None:
+    assert {each.symptom for each in PLANTED} == set(SYMPTOMS)
+    assert len({type(rule) for rule in RULES}) == len(RULES)
+
+
+def test_a_healthy_training_has_no_findings() -> None:
+    assert diagnose(training()) == []
+    assert diagnose(training(rising(1.3, 0.2), ended=True)) == []
+
+
+@pytest.mark.parametrize("layers", [{Column.DEAD: [0.1, 0.9, 0.0]}, {Column.SATURATED: [0.9, 0.9, 0.0]}])
+def test_what_does_not_keep_a_training_from_learning_is_a_note(layers: dict[Column, list[float]]) -> None:
+    assert {finding.severity for finding in diagnose(training(layers=layers))} == {"note"}
+
+
+def test_causes_are_named_before_consequences() -> None:
+    findings = diagnose(failed(layers={Column.WEIGHT: [0.35, 0.0, 0.35], Column.SPREAD: [0.4, 0.0, 0.0]}))
+    names = [finding.symptom for finding in findings]
+    assert names.index("poor_initialization") < names.index("dead_layer") < names.index("not_converging")
+
+
+def test_what_was_said_stays_and_keeps_the_epoch_at_which_it_was_first_seen() -> None:
+    early = diagnose(training(FLAT[:3], layers={Column.DEAD: [0.1, 0.9, 0.0]}, **FAILED))
+    late = diagnose(failed(layers={Column.DEAD: [0.1, 0.9, 0.0]}))
+    finding = next(each for each in merged(early, late) if each.symptom == "dying_relu")
+    assert (finding.first_epoch, finding.called_epoch, finding.severity) == (3, 40, "critical")
+    assert merged(late, []) == merged([], late)
