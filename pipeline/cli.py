@@ -124,7 +124,8 @@ def validate(recipe: str, overrides: tuple[str, ...]) -> None:
     path = getattr(loaded.data, "path", None)
     if path is not None and not Path(path).exists():
         raise UserError(f"{recipe}: data.path: expected a file or folder. There is none at {path}")
-    click.echo(f"{recipe}: valid ({loaded.data.type} data, {loaded.model.type} model, {loaded.train.epochs} epochs)")
+    length = f"{loaded.train.epochs} epochs" if loaded.train.budget is None else f"a budget of {loaded.train.budget}"
+    click.echo(f"{recipe}: valid ({loaded.data.type} data, {loaded.model.type} model, {length})")
 
 
 @command
