@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from tuning.oracles import Done, Oracle, Suggestion, Wait
+from tuning.suggestions import Done, Oracle, Suggestion, Wait
 
 
 class AshaOracle:
@@ -52,6 +52,10 @@ class AshaOracle:
         self._losses[rung][trial] = math.inf if score is None else self._sign * score
         if rung == 0:
             self._points.tell(trial, score)
+
+    def rungs(self, trials: int) -> list[list[tuple[int, int]]]:
+        """One bracket: a trial in `factor` reaches the next rung."""
+        return [[(trials // self._factor**rung, epochs) for rung, epochs in enumerate(self.epochs)]]
 
     def _promotion(self) -> Suggestion | None:
         for rung in reversed(range(len(self.epochs) - 1)):

@@ -8,56 +8,20 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import keras_tuner
 from keras_tuner import HyperParameters, oracles
 from keras_tuner.engine.trial import TrialStatus
+
+from tuning.asha import AshaOracle
+from tuning.suggestions import Done, Oracle, Suggestion, Wait
 
 OBJECTIVE = "objective"
 """Name of the score inside the oracles."""
 
 MAX_COLLISIONS = 1000
 """Draws of known points in a row after which a space counts as exhausted; Keras Tuner's 20 give up on small ones."""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """What to train next."""
-
-    trial: int
-    """Number of the trial; one that was asked for before goes on where it stopped."""
-    values: dict[str, Any]
-    """Keras Tuner's values of the active keys."""
-    epochs: int | None = None
-    """Epochs to train in all; None: those of the recipe."""
-    rung: int = 0
-    """How often the trial has been promoted."""
-    bracket: int = 0
-    """Of hyperband: which of its halvings the trial belongs to."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing can be suggested before a running trial ends."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """The search has ended."""
-
-    reason: str
-
-
-class Oracle(Protocol):
-    """A search algorithm."""
-
-    def ask(self) -> Suggestion | Wait | Done:
-        """Says what to train next."""
-
-    def tell(self, trial: int, score: float | None) -> None:
-        """Takes the result of the last suggestion for a trial; None: it failed."""
 
 
 class InMemory(keras_tuner.Oracle):  # type: ignore[misc]
@@ -190,6 +154,10 @@ class KerasTunerOracle:
                 given.status = TrialStatus.COMPLETED
             self.inner.end_trial(given)
 
+    def rungs(self, trials: int) -> list[list[tuple[int, int]]]:  # noqa: ARG002
+        """Hyperband's brackets; the other oracles have none."""
+        return self.inner.rungs() if isinstance(self.inner, HyperbandOracle) else []
+
     def _suggestion(self, given: Any) -> Suggestion:
         values = given.hyperparameters.values
         before = values.get("tuner/trial_id")
@@ -224,8 +192,6 @@ def open_oracle(
         min_epochs: Of asha: epochs of the first rung.
         factor: Of hyperband and asha: of epochs between rungs.
     """
-    from tuning.asha import AshaOracle
-
     given = (hyperparameters, direction, seed)
     tried = "every point of the space has been tried"
     match algorithm:

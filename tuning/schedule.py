@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import TuneConfig
-from tuning.asha import rung_epochs
-from tuning.oracles import HyperbandOracle, KerasTunerOracle, Oracle
 from tuning.space import Space
+from tuning.suggestions import Oracle
 
 DEFAULT_TRIALS = 20
 """Trials of random, bayesian and asha where the recipe does not say."""
@@ -69,18 +68,18 @@ def plan_search(recipe: Recipe, space: Space, oracle: Oracle) -> Schedule:
     finals = None
     if section.finalists:
         finals = Rung("finalists", (min(section.finalists, int(min(trials, 1e9))) + 1) * section.seeds, 0, epochs)
-    return Schedule(tuple(_rungs(section, oracle, int(min(trials, 1e9)), epochs)), finals)
+    return Schedule(tuple(_rungs(oracle, int(min(trials, 1e9)), epochs)), finals)
 
 
-def _rungs(section: TuneConfig, oracle: Oracle, trials: int, epochs: int) -> list[Rung]:
-    if section.algorithm == "asha":
-        lengths = rung_epochs(section.min_epochs, epochs, section.factor)
-        counts = [trials // section.factor**rung for rung in range(len(lengths))]
-        return _of_bracket("", list(zip(counts, lengths, strict=True)))
-    if isinstance(oracle, KerasTunerOracle) and isinstance(oracle.inner, HyperbandOracle):
-        brackets = oracle.inner.rungs()
-        return [rung for i, bracket in enumerate(brackets) for rung in _of_bracket(f"bracket {i + 1}, ", bracket)]
-    return [Rung("trials", trials, 0, epochs)]
+def _rungs(oracle: Oracle, trials: int, epochs: int) -> list[Rung]:
+    brackets = oracle.rungs(trials)
+    many = len(brackets) > 1
+    rungs = [
+        rung
+        for number, bracket in enumerate(brackets, 1)
+        for rung in _of_bracket(f"bracket {number}, " if many else "", bracket)
+    ]
+    return rungs or [Rung("trials", trials, 0, epochs)]
 
 
 def _of_bracket(name: str, bracket: list[tuple[int, int]]) -> list[Rung]:

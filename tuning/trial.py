@@ -97,6 +97,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         run_id=known,
+        live=False,
     ) as tracked:
         write_whole(file, tracked.id)
         yield tracked

@@ -28,11 +28,12 @@ PRELOADED = (
     "pipeline.execution",
     "pipeline.collect",
     "pipeline.preprocess",
+    "pipeline.training.train",
     "pipeline.tracking",
-    "pipeline.figures",
+    "mlflow.store.tracking.sqlalchemy_store",
     "tuning.trial",
 )
-"""What the server imports. Not `pipeline.training`: it makes Keras layers, which starts TensorFlow's runtime."""
+"""What the server imports; none of it may start TensorFlow's runtime."""
 
 PATIENCE_SECS = 20.0
 """How long a trial that is asked to stop may take to leave a checkpoint."""
@@ -165,6 +166,8 @@ def gpu_environment(gpus: list[str], slot: int, num_slots: int) -> dict[str, str
 
 def _work(target: Target, log: Path, environment: dict[str, str], outbox: connection.Connection) -> None:
     """What the process does: everything that must be set before a runtime starts, then the work."""
+    # A terminal's Ctrl-C is for the driver, which then asks each process to stop once.
+    os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     threading.Thread(target=_die_with_driver, daemon=True).start()

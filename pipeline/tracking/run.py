@@ -122,6 +122,7 @@ class Tracking:
         environment: Mapping[str, str],
         artifacts: Mapping[str, str],
         run_id: str | None = None,
+        live: bool = True,
     ) -> Iterator["Run"]:
         """Records one pipeline run; it ends as FINISHED, FAILED or KILLED, whatever happens in the block.
 
@@ -131,6 +132,7 @@ class Tracking:
             environment: Flat facts of code and machine, kept as tags and as `environment.json`.
             artifacts: File name in the run to its text: `{"recipe.yaml": ...}`.
             run_id: A run whose process died, which goes on now; a new run if there is no record of it.
+            live: Whether records are sent while the run goes on; else at its end.
 
         Raises:
             UserError: If the disk does not take a record.
@@ -142,7 +144,7 @@ class Tracking:
         with _only_writer(folder):
             folder.mark_unsent()
             run = Run(self, folder, RunFacts(name, params))
-            background = Background(folder)
+            background = Background(folder) if live else None
             try:
                 with _closing(run, "", run.conclude):
                     tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}
@@ -154,7 +156,9 @@ class Tracking:
                         run.log_text(text, file)
                     yield run
             finally:
-                background.end(sent=self.send(run.sender))
+                sent = self.send(run.sender)
+                if background:
+                    background.end(sent=sent)
 
     def send(self, sender: Sender) -> bool:
         """Sends what a run's store lacks, and says what could not be sent.
@@ -213,11 +217,14 @@ class Run:
             # Numbers are used again: all is sent again, and what the store has stays as it is.
             self.folder.save_sent(replace(self.folder.sent, next=0))
             self.record("say", text=f"the run's record: its last {self._file.cut_bytes} bytes were torn and cut off")
-        self._forwarded: dict[str, int] = {}
+        self._forwarded: dict[tuple[str, str], int] = {}
+        self._epochs: dict[str, str] = {}
         for record in self._file.records:
             if "of" in record:
-                stage, number = record["of"]
-                self._forwarded[stage] = number
+                stage, number, key = record["of"]
+                self._forwarded[stage, key] = number
+                if epoch := _epoch(stage, record):
+                    self._epochs.setdefault(epoch, key)
 
     @property
     def id(self) -> str:
@@ -267,7 +274,7 @@ class Run:
             "stage.code": _digest(ingredients.code),
         }
         facts = StageFacts(name, "ran")
-        stage = Stage(self, Listener(self, facts, folder), reason)
+        stage = Stage(self, Listener(self, facts, folder, ingredients.key), reason)
         self._note(facts, f"ran: {reason}", ingredients)
         started = time.perf_counter()
         with _closing(self, name, stage.conclude):
@@ -294,7 +301,7 @@ class Run:
         else:
             facts = StageFacts(name, "reused")
             self._note(facts, f"reused from {entry.run_id}", entry.ingredients)
-        Listener(self, facts, entry.folder).replay()
+        Listener(self, facts, entry.folder, entry.ingredients.key).replay()
 
     def log_data(self, name: str, manifest: Manifest) -> None:
         """Records the data as the run's dataset input, by its fingerprint; no example is read.
@@ -329,12 +336,20 @@ class Run:
         self.folder.keep(file, path)
         self.record("artifact", path=path, **more)
 
-    def forward(self, stage: str, record: Record) -> bool:
-        """Whether a record of a stage's journal is not in the run's yet; notes that it is now."""
-        if record["seq"] <= self._forwarded.get(stage, -1):
+    def forward(self, stage: str, key: str, record: Record) -> bool:
+        """Whether a record of a stage's journal is not in the run's yet; notes that it is now.
+
+        Args:
+            stage: Name of the stage.
+            key: Of its result. A run that goes on for more epochs has several results of a stage; an epoch that one
+                has said is not said by another.
+            record: The record.
+        """
+        if record["seq"] <= self._forwarded.get((stage, key), -1):
             return False
-        self._forwarded[stage] = record["seq"]
-        return True
+        self._forwarded[stage, key] = record["seq"]
+        epoch = _epoch(stage, record)
+        return epoch is None or self._epochs.setdefault(epoch, key) == key
 
     def conclude(self, error: str | None) -> None:
         """Writes the note; `error` is one line on why the run did not finish."""
@@ -384,6 +399,8 @@ class Listener:
     facts: StageFacts
     folder: Path
     """The stage's folder; artifacts are named relative to it."""
+    key: str
+    """Of the stage's result."""
 
     def replay(self) -> None:
         """Takes what the stage's journal holds already."""
@@ -393,8 +410,8 @@ class Listener:
     def __call__(self, record: Record) -> None:
         """Takes one record; see `pipeline.journal.Journal` for their forms."""
         name, kind = self.facts.name, record["kind"]
-        more = {"of": [name, record["seq"]], "time": record["time"]}
-        new = self.run.forward(name, record)
+        more = {"of": [name, record["seq"], self.key], "time": record["time"]}
+        new = self.run.forward(name, self.key, record)
         match kind:
             case "metrics":
                 self.run.facts.metrics |= record["values"]
@@ -444,6 +461,13 @@ def _closing(run: Run, name: str, conclude: Callable[[str | None], None]) -> Ite
         raise
     conclude(None)
     run.record("end", name, status="FINISHED")
+
+
+def _epoch(stage: str, record: Record) -> str | None:
+    """Which values of which epoch a record of metrics holds; None for all other records."""
+    if record["kind"] != "metrics" or record["step"] is None:
+        return None
+    return f"{stage} {record['step']} {','.join(sorted(record['values']))}"
 
 
 def _source_tags(name: str, environment: Mapping[str, str]) -> dict[str, str]:

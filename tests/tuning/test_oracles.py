@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.recipe.load import load_recipe
 from tuning.asha import AshaOracle, rung_epochs
-from tuning.oracles import Done, HyperbandOracle, KerasTunerOracle, Suggestion, Wait, open_oracle
+from tuning.oracles import HyperbandOracle, KerasTunerOracle, open_oracle
 from tuning.space import Space
+from tuning.suggestions import Done, Suggestion, Wait
 
 ALGORITHMS = ("random", "grid", "bayesian", "hyperband", "asha")
 WIDE = "{model.dropout: {type: float, low: 0.0, high: 0.6}, data.batch_size: {type: int, low: 8, high: 64}}"
