@@ -150,6 +150,11 @@ class RunFolder:
         except Timeout:
             return True
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the run goes on, or the store lacks something."""
+        return (self.path / UNSENT).exists()
+
     def mark_unsent(self) -> None:
         """Notes that there is something to send, or will be."""
         (self.path / UNSENT).touch()

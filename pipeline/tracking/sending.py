@@ -81,7 +81,7 @@ class Sender:
             if sent.uri != uri:
                 sent = Sent(uri)
             self._read_on(sent.next)
-            if not self._backlog:
+            if not self._backlog and not self._is_unsettled:
                 return 0
             store = open_store(uri, Path.cwd())
             try:
@@ -89,6 +89,12 @@ class Sender:
             except _ForgottenError:
                 self._read_on(0)
                 return self._send(store, Sent(uri))
+
+    @property
+    def _is_unsettled(self) -> bool:
+        """Whether the run has ended and nobody has looked through what the store has of it."""
+        ended = self._last is not None and (self._last["kind"], self._last.get("run")) == ("end", "")
+        return ended and self.folder.is_unsent
 
     def _read_on(self, first: int) -> None:
         """Reads what came to the journal, or all of it where the store must be told again what it once had."""
@@ -105,7 +111,7 @@ class Sender:
             for chunk in _chunks(self._backlog):
                 target.take(chunk)
                 self._acknowledge(sent, chunk[-1])
-            if self._last and (self._last["kind"], self._last["run"]) == ("end", ""):
+            if self._is_unsettled:
                 target.remove_doubles()
                 self.folder.mark_sent()
         except _DeletedError:

@@ -5,9 +5,11 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
 from pipeline.tracking import RunFolder, Sender
 from tests.tracking.writing import open_at, write_run
 
@@ -15,9 +17,12 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.tracking.killing"])
 
 
-def send(path: str, uri: str | None) -> None:
-    """Sends a run."""
-    Sender(RunFolder(Path(path)), uri).send()
+def send(path: str, uri: str) -> None:
+    """Sends a run, however often it takes."""
+    folder = RunFolder(Path(path))
+    while folder.sent.uri != uri or folder.is_unsent:
+        with suppress(UserError):
+            Sender(folder, uri).send()
 
 
 def write(base: str, uri: str, out: str, epochs: int, run_id: str | None) -> None:

@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 SLOW_SECS = 0.2
 
 
+FAULTS = ("pass", "pass", "refuse", "swallow", "slow")
+"""What may become of a call to a bad server; two in five go well."""
+
+
 @dataclass
 class Proxy:
     """A proxy that runs; what it does can be changed at any time."""

@@ -7,24 +7,20 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
 from pipeline.runs import compare_runs, list_runs
 from pipeline.tracking import Run, Sender, open_store
 from pipeline.ui import mlflow_server
 from tests.test_tracking import NOBODY
+from tests.tracking.killing import send
 from tests.tracking.ledger import assert_all_there_once
-from tests.tracking.proxy import proxy_before
+from tests.tracking.proxy import FAULTS, proxy_before
 from tests.tracking.writing import open_at, write_run
 
 Server = tuple[str, "subprocess.Popen[bytes]"]
-
-FAULTS = ("pass", "pass", "refuse", "swallow", "slow")
-"""What may become of a call to a bad server; two in five go well."""
 
 WAIT_SECS = 90.0
 
@@ -61,14 +57,9 @@ def test_a_server_that_fails_is_slow_and_loses_answers_has_everything_once(serve
 
     folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out", epochs=30)
     with proxy_before(server[0]) as proxy:
-        proxy.fault, sender, attempts = fault, Sender(folder, proxy.uri), 0
-        while folder.sent.uri != proxy.uri or folder.sent.next < len(list(folder.records())):
-            attempts += 1
-            with suppress(UserError):
-                sender.send()
-        proxy.fault = lambda: "pass"
-        Sender(folder, proxy.uri).send()
-    print(f"{attempts} attempts; { ({kind: met.count(kind) for kind in dict.fromkeys(FAULTS)}) }")
+        proxy.fault = fault
+        send(str(folder.path), proxy.uri)
+    print({kind: met.count(kind) for kind in dict.fromkeys(FAULTS)})
     assert min(met.count(kind) for kind in FAULTS) > 0
     assert_all_there_once(folder, open_store(server[0], tmp_path), copies(tmp_path))
 
