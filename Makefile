@@ -17,8 +17,9 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-chaos: $(STAMP)  ## kill trainings at random instants, 200 times and more, and compare them with undisturbed ones
+chaos: $(STAMP)  ## kill trainings, writers and senders at random, 200 times and more; compare with the undisturbed
 	$(BIN)/python -m tests.chaos.kill --kills 200
+	$(BIN)/python -m tests.chaos.ship --kills 200
 
 docs: $(STAMP)  ## what is generated from the code
 	$(BIN)/plumbline schema --markdown > docs/recipe.md
