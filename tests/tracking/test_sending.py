@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.journal import read_journal
+from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
-from pipeline.tracking import RunFolder, Sender, open_store, unsent_folders
+from pipeline.tracking import Run, RunFolder, Sender, open_store, unsent_folders
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
@@ -125,6 +125,22 @@ def test_writer_killed_at_random_instants_goes_on_as_the_same_run(tmp_path: Path
     said_by_stage = [(r["values"], r["step"]) for r in read_journal(journal) if "step" in r]
     forwarded = [(r["values"], r["step"]) for r in folder.records() if r["kind"] == "metrics" and r["of"][0] == "train"]
     assert repr(forwarded) == repr(said_by_stage)
+
+
+def test_a_record_that_only_the_stage_had_when_it_was_killed_arrives(tmp_path: Path, uri: str) -> None:
+    journal = tmp_path / "out" / "train" / "journal.jsonl"
+
+    def die(run: Run, _: int) -> None:
+        ids.append(run.id)
+        Journal(journal).log_metrics({"loss": 1 / 3, "val_loss": 2.0}, step=2)
+        raise KeyboardInterrupt
+
+    tracking, ids = open_at(tmp_path, uri), list[str]()
+    with pytest.raises(KeyboardInterrupt):
+        write_run(tracking, tmp_path / "out", after_epoch=die)
+    folder = write_run(tracking, tmp_path / "out", epochs=2, run_id=ids[0])
+    ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
+    assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == [0, 1, 2]
 
 
 def test_four_first_processes_on_one_sqlite_store_lose_nothing(tmp_path: Path) -> None:
