@@ -24,6 +24,7 @@ chaos: $(STAMP)  ## kill trainings, writers and senders at random, 200 times and
 docs: $(STAMP)  ## what is generated from the code
 	$(BIN)/plumbline schema --markdown > docs/recipe.md
 	$(BIN)/python docs/files.py
+	$(BIN)/python docs/diagnosis.py
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@if command -v uv > /dev/null; then \

@@ -16,6 +16,8 @@ class FrozenWeights(Rule):
 
     symptom = "frozen_weights"
     source = "Karpathy, CS231n: updates of about 1e-3 of the weights a step"
+    remedies = (DEFAULT_ADAM,)
+
     min_change: float = 1e-4
     """Norm of the update relative to the weights, a step; a tenth of the rule of thumb."""
 

@@ -24,6 +24,7 @@ class ImproperActivation(Rule):
 
     symptom = "improper_activation"
     source = "Goodfellow et al. 2016, section 6.2.2; UMLAUT (Schoop et al. 2021); Keras's `_keras_logits`"
+    remedies = (RIGHT_OUTPUT, RIGHT_LOSS)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Compares the last activation with the loss, then looks for hidden activations."""
@@ -39,7 +40,6 @@ class ImproperActivation(Rule):
                 "note" if harmless else if_failed(learning),
                 problem,
                 layers=[output.name],
-                remedies=(RIGHT_OUTPUT, RIGHT_LOSS),
                 confidence=0.8,
             )
         hidden = facts.layers[:-1]

@@ -1,0 +1,96 @@
+"""Writes docs/diagnosis.md: how trainings are diagnosed, every rule, and what was measured. Run by `make docs`."""
+
+import inspect
+from pathlib import Path
+
+from pipeline.diagnosis.learning import FirstQuestion
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.diagnosis.repair import LAST_RESORT
+from pipeline.diagnosis.rules import RULES
+from pipeline.diagnosis.rules.rule import Rule
+
+ROOT = Path(__file__).parent.parent
+
+MEASURED = ROOT / "benchmarks/diagnosis.txt"
+"""What `python -m benchmarks.diagnosis` printed."""
+
+HEAD = """# Diagnosis of trainings
+
+Made by `make docs` from the rules in `pipeline/diagnosis/rules/`. It works on any compiled Keras model:
+
+```python
+from pipeline.diagnosis import Diagnosis
+
+diagnosis = Diagnosis(x_val, y_val)  # a few hundred examples, as `fit` takes them
+model.fit(x, y, epochs=50, validation_data=(x_val, y_val), callbacks=[diagnosis])
+diagnosis.healthy
+diagnosis.findings  # symptom, layers, first_epoch, severity, confidence, evidence, remedies
+```
+
+The callback changes nothing of the training: it looks at the network over up to 256 of these examples, by one compiled
+forward and backward pass, before the first step and after epochs 1, 2, 3, 5, 10, 20, 30, 50, 100, … With
+`on_sick="stop"` the first critical finding ends the training.
+
+**note** is worth knowing and means no harm so far; **warning** should be mended; **critical** means that going on is
+pointless. A finding stays once it is made. The first one names the cause; later ones are often its consequences.
+
+## The first question: does it learn at all?
+
+Two answers need no training: the best **constant** answer (the most frequent class, the mean), and **nearest
+neighbours**, each example of the probe answered by the others. A training's *skill* is its accuracy placed between
+these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only where a training does not learn, and a note
+where it does: half of the units may be dead in a network that works.
+"""
+
+REPAIR = """## Repair
+
+`pipeline/diagnosis/repair.py::repair` tries the remedies of the findings one after the other, each in a fresh training
+that is stopped as soon as it is found sick, beside an **untouched control**: the same training with other random
+numbers. What helps is kept while the next remedy is tried. A healthy training is left alone. The verdict is one of
+*repaired* (a changed training is healthy), *luck* (no change helped, but the control is healthy), *improved* (better
+than before and than the control, but still sick) and *not repaired*.
+"""
+
+
+def page() -> str:
+    """Returns the page as Markdown."""
+    parts = [HEAD, _fields(FirstQuestion()), "## Rules\n", _overview(), *(_rule(rule) for rule in RULES)]
+    parts += [REPAIR, "After the remedies of the findings come, in this order:\n", _remedies(LAST_RESORT)]
+    if MEASURED.exists():
+        parts += ["## Measured\n", MEASURED.read_text(encoding="utf-8")]
+    return "\n".join(parts)
+
+
+def _overview() -> str:
+    lines = ["| symptom | in one line |", "| --- | --- |"]
+    return (
+        "\n".join([*lines, *(f"| [`{rule.symptom}`](#{rule.symptom}) | {_first_line(rule)} |" for rule in RULES)])
+        + "\n"
+    )
+
+
+def _rule(rule: Rule) -> str:
+    text = [f"### {rule.symptom}\n", inspect.getdoc(type(rule)) or "", f"\nSource: {rule.source}.\n"]
+    text += [_fields(rule)] if type(rule).model_fields else []
+    text += ["What usually helps:\n", _remedies(rule.remedies)] if rule.remedies else []
+    return "\n".join(text)
+
+
+def _first_line(rule: Rule) -> str:
+    return (inspect.getdoc(type(rule)) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _fields(holder: Rule | FirstQuestion) -> str:
+    lines = ["| threshold | value | meaning |", "| --- | --: | --- |"]
+    for name, field in type(holder).model_fields.items():
+        meaning = (field.description or "").replace("\n", " ")
+        lines.append(f"| `{name}` | {getattr(holder, name):g} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _remedies(remedies: tuple[Remedy, ...]) -> str:
+    return "\n".join(f"{place}. `{remedy}`: {remedy.why}." for place, remedy in enumerate(remedies, 1)) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/diagnosis.md").write_text(page(), encoding="utf-8")
