@@ -1,6 +1,7 @@
 """Tries a training before it runs: what `plumbline plan` and `plumbline qualify` do with a recipe."""
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import run
-from pipeline.journal import Listener
+from pipeline.journal import Journal, Listener
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.checks import check
 from pipeline.recipe.errors import RecipeError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.compute.estimate import Estimate
     from pipeline.compute.qualify import Qualification
     from pipeline.training.assemble import Assembled
+    from pipeline.training.setup import TrainingSetup
 
 
 def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "Estimate":
@@ -36,8 +38,13 @@ def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "
     result = run(recipe, until="preprocess", listener=listener)
     with quiet_imports():
         from pipeline.compute.estimate import estimate
+        from pipeline.compute.settle import settle
 
-    assembled = _assemble(recipe, result.folder("preprocess"))
+    setup = _setup(recipe, result.folder("preprocess"))
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder, "journal.jsonl"), (listener,))
+        setup = settle(setup, out=Path(folder), journal=journal).setup
+    assembled = _assemble(setup)
     return estimate(assembled, [result.folder(name) for name in ("collect", "preprocess")])
 
 
@@ -67,29 +74,38 @@ def qualify_recipe(
     problems = check(recipe.model_validate({**tree, "train": {**tree["train"], "precision": mixed}}))
     if problems:
         raise RecipeError(problems, {"": f"{recipe.name} with train.precision={mixed}"})
-    prepared = run(recipe, until="preprocess", listener=listener).folder("preprocess")
+    setup = _setup(recipe, run(recipe, until="preprocess", listener=listener).folder("preprocess"))
     with quiet_imports():
         from pipeline.compute.qualify import qualify
 
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
-    facts = {"params": recipe.flat(), "environment": environment(Path.cwd())}
-    with tracking.run(f"{recipe.name} qualify", artifacts={"recipe.yaml": dump_recipe(recipe)}, **facts) as tracked:
-        found = qualify(lambda name: _assemble(recipe, prepared, precision=name), mixed, num_steps)
+    with tracking.run(
+        f"{recipe.name} qualify",
+        params=recipe.flat(),
+        environment=environment(Path.cwd()),
+        artifacts={"recipe.yaml": dump_recipe(recipe)},
+    ) as tracked:
+        found = qualify(lambda name: _assemble(setup, precision=name), mixed, num_steps)
         found.draw(out)
         tracked.log_file(out, "qualify")
         tracked.log_text(json.dumps(found.report(), indent=2), "qualify/qualify.json")
     return found, tracked.id
 
 
-def _assemble(recipe: Recipe, prepared: Path, **changed: str) -> "Assembled":
-    """Builds and compiles what a recipe says, with keys of its `train` section changed."""
+def _setup(recipe: Recipe, prepared: Path) -> "TrainingSetup":
+    """What the train stage would be handed."""
     if recipe.train.strategy != "none":
         raise UserError(
             "train.strategy: expected none, as costs are of one device. "
             f"Received: {recipe.train.strategy}; add train.strategy=none"
         )
+    return training_setup(recipe, prepared)
+
+
+def _assemble(setup: "TrainingSetup", **changed: str) -> "Assembled":
+    """Builds and compiles a training, step by step, with keys of its `train` section changed."""
     with quiet_imports():
         from pipeline.training.assemble import assemble
 
-    section = recipe.train.model_validate({**recipe.train.model_dump(by_alias=True), **changed})
-    return assemble(replace(training_setup(recipe, prepared), section=step_by_step(section)))
+    section = setup.section.model_validate({**setup.section.model_dump(by_alias=True), **changed})
+    return assemble(replace(setup, section=step_by_step(section)))

@@ -139,7 +139,9 @@ class _Measuring:
         spent = time.perf_counter() - self._started
         forecast = fit_epochs(pace, (duration_secs(budget) or math.inf) - spent)
         self.chosen["epochs"] = forecast.epochs
-        self.said.append(f"budget: {forecast.text}; {duration(spent)} went into measuring")
+        self.said.append(
+            f"budget: {forecast.text}, in place of {self._asked.section.epochs}; {duration(spent)} went into measuring"
+        )
         repeated = " ".join(f"train.{key}={'null' if v is None else str(v).lower()}" for key, v in self.chosen.items())
         self.said.append(f"budget: to repeat this run to the bit: train.budget=null {repeated}")
         self.forecast = forecast

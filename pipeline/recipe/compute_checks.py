@@ -34,15 +34,8 @@ def check_compute(section: TrainConfig, *, batch_size: int, transfer: bool) -> I
 
 
 def _budget(section: TrainConfig) -> Iterator[Problem]:
-    if section.budget is None:
-        return
-    if duration_secs(section.budget) is None:
+    if section.budget is not None and duration_secs(section.budget) is None:
         yield Problem("train.budget", f"expected a time such as 90s, 20m or 1h30m. Received: {section.budget!r}")
-    if section.epochs != TrainConfig.model_fields["epochs"].default:
-        yield Problem(
-            "train.budget",
-            f"chooses the number of epochs, which train.epochs ({section.epochs}) gives: keep one of them",
-        )
 
 
 def _mirrored(section: TrainConfig) -> Iterator[Problem]:

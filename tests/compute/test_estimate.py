@@ -1,5 +1,6 @@
 """What `plumbline plan` measures and says."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ def test_plan_prints_the_estimate_and_trains_nothing(here: Path) -> None:
     ):
         assert name in done.output
     assert not (here / "mlruns" / "stages" / "train").exists()
+
+
+def test_plan_settles_what_is_left_to_measurement(here: Path) -> None:
+    overrides = ["model.filters=[8]", "train.batch_size=16", "train.budget=10m"]
+    done = CliRunner().invoke(main, ["plan", "digits", *overrides], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert ", 16 in a batch" in done.output
+    (fitting,) = re.findall(r"(\d+) epochs fit", done.output)
+    assert int(fitting) > 100
+    assert f"{fitting} epochs at most" in done.output
 
 
 @pytest.mark.parametrize(

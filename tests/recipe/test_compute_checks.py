@@ -26,7 +26,6 @@ def test_what_is_no_time_is_none(text: str) -> None:
     [
         ("{budget: 20}", "train.budget: expected a text or null. Received: 20"),
         ("{budget: soon}", "train.budget: expected a time such as 90s, 20m or 1h30m. Received: 'soon'"),
-        ("{budget: 20m, epochs: 7}", "train.budget: chooses the number of epochs, which train.epochs (7) gives"),
         ("{batch_size: 24}", "train.batch_size: expected a divisor of data.batch_size (64). Received: 24"),
         ("{batch_size: largest}", "train.batch_size: expected `auto` or a whole number of 1 or more or null"),
         ("{steps_per_execution: 0}", "train.steps_per_execution: expected `auto` or a whole number of 1 or more"),
