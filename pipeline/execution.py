@@ -132,6 +132,8 @@ def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None)
             fingerprints[stage.name] = entry.result.fingerprint
         else:
             why = outdated or _why_run(stage, ingredients, cache, recipe, forced)
+            found = _find_continuation(stage, ingredients, cache, recipe, forced)
+            why = why if found is None or isinstance(found, str) else found.reason
             planned.append(Planned(stage.name, "run", why))
             undecided = stage.name
     return planned
@@ -292,17 +294,12 @@ class _Walk:
         Raises:
             UserError: If nothing fits and the user asked to go on.
         """
-        if not stage.keeps:
-            return None
         if stage.name in self.forced:
             self.cache.discard(stage.name, ingredients.key)
-            return None
-        from pipeline.continuation import Continuation, find_continuation
-
-        found = find_continuation(self.cache, stage.name, stage.keeps, ingredients, self.recipe.train)
-        if isinstance(found, Continuation):
+        found = _find_continuation(stage, ingredients, self.cache, self.recipe, self.forced)
+        if not isinstance(found, str | None):
             return found
-        if self.resume:
+        if self.resume and stage.keeps:
             raise UserError(f"--resume: expected an unfinished training to go on from. Received: {found or 'none'}")
         if found:
             self.listener({"kind": "say", "text": found})
@@ -378,6 +375,17 @@ def _why_run(stage: Stage, ingredients: Ingredients, cache: Cache, recipe: Recip
     if last is None:
         return "first run of this recipe"
     return "; ".join(ingredients.changes_since(last.ingredients)) or "its output is no longer there"
+
+
+def _find_continuation(
+    stage: Stage, ingredients: Ingredients, cache: Cache, recipe: Recipe, forced: frozenset[str]
+) -> "Continuation | str | None":
+    """What a stage would go on from, or why not, or None."""
+    if stage.keeps is None or stage.name in forced:
+        return None
+    from pipeline.continuation import find_continuation
+
+    return find_continuation(cache, stage.name, stage.keeps, ingredients, recipe.train)
 
 
 def _why_reused(entry: Entry) -> str:

@@ -20,6 +20,8 @@ def obstacle(section: TrainConfig) -> str | None:
         return "train.averaging: swa begins after a share of the epochs, so that with more of them it begins later"
     if section.fine_tuning:
         return "train.fine_tuning: begins after the last of the epochs"
+    if section.batch_size == "auto":
+        return "train.batch_size: auto is measured anew, and another size of parts has another state"
     if section.budget:
         return "train.budget: the number of epochs follows from it"
     return None

@@ -35,16 +35,22 @@ class Interruption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator["Interruption"]:
-        """Holds signals back while the block runs; outside the main thread, where nobody may, it changes nothing."""
+        """Holds signals back while the block runs; one that nobody took note of comes again when it has ended.
+
+        Outside the main thread, where nobody may, and for signals that are ignored (`nohup`), it changes nothing.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._take) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._take) for number in heeded}
         try:
             yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        if self.number is not None:
+            signal.raise_signal(self.number)
 
     def _take(self, number: int, _: FrameType | None) -> None:
         if self.number is not None:

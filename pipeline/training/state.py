@@ -75,10 +75,10 @@ class TrainingState:
         facts = checkpoint.facts["state"]
         for name, variable in self._variables.items():
             value = checkpoint.arrays.get(name)
-            if value is None or value.shape != tuple(variable.shape) or value.dtype.name != variable.dtype:
-                found = "nothing" if value is None else f"{value.dtype} {value.shape}"
+            if value is None or value.shape != tuple(variable.shape) or value.dtype != variable.dtype:
                 raise UserError(
-                    f"checkpoint: expected {variable.dtype} {tuple(variable.shape)} for {name}. Received: {found}. "
+                    f"checkpoint: expected {variable.dtype.name} {tuple(variable.shape)} for {name}. "
+                    f"Received: {'nothing' if value is None else f'{value.dtype} {value.shape}'}. "
                     "Run with --force train to begin anew"
                 )
             variable.assign(value)
@@ -90,27 +90,35 @@ class TrainingState:
         self._learner.stop_training = facts["stop_training"]
 
     @cached_property
-    def _variables(self) -> dict[str, keras.Variable]:
-        """Every variable once, by a name that is the same whenever the same recipe is built."""
+    def _variables(self) -> dict[str, tf.Variable]:
+        """Every variable of TensorFlow once, by a name that is the same whenever the same recipe is built.
+
+        A mirrored variable is one on each device: batch statistics, for one, differ between them.
+        """
         groups = {
             "network": self._learner.variables,
             "optimizer": self._learner.optimizer.variables,
             "metrics": [variable for metric in self._learner.metrics for variable in metric.variables],
             **{name: getattr(callback, "variables", []) for name, callback in self._callbacks.items()},
         }
-        named, seen = {}, set()
+        named: dict[str, tf.Variable] = {}
+        seen = set()
         for group, variables in groups.items():
             for i, variable in enumerate(variables):
                 if id(variable) not in seen:
                     # Keras numbers what has no name by what the process built before.
-                    named[f"{group}/{i}/{re.sub(NUMBER, '', variable.path)}"] = variable
+                    name = f"{group}/{i}/{re.sub(NUMBER, '', variable.path)}"
+                    mirrored = getattr(variable.value, "values", None)
+                    named |= (
+                        {f"{name}@{j}": each for j, each in enumerate(mirrored)} if mirrored else {name: variable.value}
+                    )
                     seen.add(id(variable))
         return named
 
     @cached_property
     def _read(self) -> Any:
         # One call for all of them: a hundredth of the time that reading each one takes.
-        return tf.function(lambda: [tf.identity(variable.value) for variable in self._variables.values()])
+        return tf.function(lambda: [tf.identity(variable) for variable in self._variables.values()])
 
     def _best_weights(self) -> dict[str, list[np.ndarray]]:
         kept = {name: getattr(callback, "best_weights", None) for name, callback in self._callbacks.items()}

@@ -57,6 +57,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "model": {"type": "cnn", "filters": [4], "units": 8, "batch_norm": True, "dropout": 0.2},
         "optimizer": {"type": "rmsprop", "momentum": 0.5},
     },
+    "two devices": {"model": RANDOM, "strategy": "mirrored", "early_stopping": STOPPING},
     "transfer in two phases": {
         "model": {"type": "transfer", "source": "network.keras", "units": [8], "dropout": 0.2},
         "epochs": 2,

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from pipeline.cache import Cache, Ingredients
 from pipeline.journal import Journal, read_journal
 from pipeline.training.checkpoint import SUFFIX, read_checkpoint
@@ -112,6 +114,9 @@ def written(folder: Path) -> Path:
 
 
 def _run(setup: TrainingSetup, folder: Path) -> None:
+    if setup.section.strategy == "mirrored":
+        (processor,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
     cache = Cache(folder)
     with cache.lock("train", INGREDIENTS.key):
         if cache.find("train", INGREDIENTS.key):

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.journal import Journal, read_journal
 from pipeline.training.arithmetic import differences
-from pipeline.training.interruption import TrainingStoppedError
+from pipeline.training.interruption import Interruption, TrainingStoppedError
 from pipeline.training.setup import TrainingSetup
 from pipeline.training.train import train
 from tests.small_runs import Stages, model, train_section
@@ -81,6 +81,19 @@ with Interruption().held() as interruption:
     raise AssertionError
 """
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 143
+
+
+def test_a_signal_that_came_after_the_last_step_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt), Interruption().held():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interruption().held() as interruption:
+        os.kill(os.getpid(), signal.SIGHUP)
+    signal.signal(signal.SIGHUP, before)
+    assert interruption.number is None
 
 
 def test_a_torn_checkpoint_is_named_and_the_one_before_it_taken(
