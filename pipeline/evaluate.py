@@ -11,12 +11,13 @@ import pyarrow as pa
 from pipeline.batches import read_prepared
 from pipeline.calibration import Scaling, report_calibration
 from pipeline.comparison.groups import group_examples
-from pipeline.comparison.intervals import estimates
+from pipeline.comparison.intervals import Estimate, estimates
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.resampling import SEED
 from pipeline.comparison.slices import draw_slices, in_words, score_slices
 from pipeline.comparison.temperature import at_temperature, fit_temperature
 from pipeline.journal import Journal, StageResult
+from pipeline.looks import Looks, num_models, warning
 from pipeline.manifest import ID, LABEL
 from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import CLASSES, EvaluateConfig, improvement, resolve
@@ -30,7 +31,14 @@ from pipeline.serving.signature import Signature
 
 
 def evaluate(
-    section: EvaluateConfig, *, sealed: Path, prepared: Path, trained: Path, out: Path, journal: Journal
+    section: EvaluateConfig,
+    *,
+    sealed: Path,
+    prepared: Path,
+    trained: Path,
+    out: Path,
+    journal: Journal,
+    looks: Looks | None = None,
 ) -> StageResult:
     """Measures the network on test, validation and train, and draws what explains the figures.
 
@@ -47,6 +55,7 @@ def evaluate(
         journal: Gets `test/*` (each metric with its 95 % interval, as `test/accuracy`, `test/accuracy_low` and
             `test/accuracy_high`), `validation/*`, `train/*`, `gap/*`: how much better train is than test, and
             `calibration/*`: the temperature, and the test split's calibration error without and with it.
+        looks: Where this look at the test examples is recorded; None: nowhere.
 
     Raises:
         UserError: If the task lacks a metric.
@@ -79,6 +88,8 @@ def evaluate(
     _record(scores, gap, intervals, journal)
     _write_metrics(out / "metrics.json", scores, gap, intervals, test)
     _write_check(out, examples, outputs)
+    if looks:
+        _count_look(looks, test, found[names[0]], journal)
 
     artifacts = out / "artifacts"
     artifacts.mkdir()
@@ -145,6 +156,15 @@ def _write_metrics(
     facts = {"test_examples": len(test.ids), "test_fingerprint": test.fingerprint}
     tree = {**scores, "gap": gap, "test_intervals": intervals, **facts}
     path.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def _count_look(looks: Looks, test: TestPredictions, found: Estimate, journal: Journal) -> None:
+    """Records that the sealed examples were looked at, and says so once many models were measured on them."""
+    answers = hashlib.blake2b(test.predicted.outputs.tobytes(), digest_size=16).hexdigest()
+    so_far = looks.record(test.fingerprint, answers)
+    journal.log_metrics({"looks/models": num_models(so_far)})
+    if said := warning(so_far, test.metrics[0], found.standard_error):
+        journal.say(said)
 
 
 def _write_slices(path: Path, test: TestPredictions, journal: Journal) -> None:

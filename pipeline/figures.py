@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipeline.metrics import Calibration, Predicted
+from pipeline.metrics import Predicted
 
 TRAIN, VALIDATION, QUIET = "#1f5fa8", "#d9711c", "#8a8f98"
 MAX_CLASSES_WITH_NUMBERS = 20
@@ -166,23 +166,6 @@ def _one_against_rest(test: Predicted, names: Sequence[str]) -> list[tuple[str, 
     if len(classes) > MAX_CURVES:
         return [(f"all {len(names)} classes", indicators.ravel(), probabilities.ravel())]
     return [(names[k], indicators[:, k], probabilities[:, k]) for k in classes if k in test.ranked_classes]
-
-
-def calibration_diagram(bins: Calibration, path: Path) -> None:
-    """Draws a reliability diagram: accuracy against confidence, and how the examples are spread over confidence.
-
-    Args:
-        bins: What `metrics.calibration` found.
-        path: PNG to write.
-    """
-    drawn, (reliability, spread) = figure(columns=2)
-    reliability.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="perfect")
-    reliability.plot(bins.confidence, bins.accuracy, color=TRAIN, marker="o", label="this model")
-    reliability.set(title=f"Calibration error {bins.error:.3f}", xlabel="confidence", ylabel="accuracy")
-    reliability.legend(frameon=False)
-    spread.bar(bins.confidence, bins.share, width=0.03, color=TRAIN)
-    spread.set(title="Confidence", xlabel="confidence", ylabel="share of examples", xlim=(0, 1.02))
-    save(drawn, path)
 
 
 def residuals(test: Predicted, names: Sequence[str], path: Path) -> None:

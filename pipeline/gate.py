@@ -146,7 +146,7 @@ def _not_worse(found: Effect, known: float, margin: float, who: str) -> Check:
     allowed = amount(metric, margin, unit=True)
     said = (
         f"test {metric} is {size} {better} than {known:.4f} of {who}, 95 % interval {ends} on "
-        f"{found.num_examples:,} examples: "
+        f"{found.count:,} examples: "
     )
     if holds:
         return True, f"{said}not worse by more than the margin of {allowed}"

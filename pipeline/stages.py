@@ -148,6 +148,7 @@ def _custom_code(recipe: Recipe) -> dict[str, str]:
 
 def _evaluate(work: Work) -> StageResult:
     from pipeline.evaluate import evaluate
+    from pipeline.looks import Looks
 
     return evaluate(
         work.recipe.evaluate,
@@ -156,6 +157,7 @@ def _evaluate(work: Work) -> StageResult:
         trained=work.folders["train"],
         out=work.out,
         journal=work.journal,
+        looks=Looks(Path(work.recipe.tracking.directory) / "looks", work.run.id, work.recipe.name),
     )
 
 
@@ -229,7 +231,7 @@ STAGES = (
         call=_evaluate,
         reads=lambda r: _part(r, "evaluate"),
         needs=("collect", "preprocess", "train"),
-        libraries=("keras", "tensorflow", "numpy", "scikit-learn", "matplotlib"),
+        libraries=("keras", "tensorflow", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas"),
     ),
     Stage(
         "register",

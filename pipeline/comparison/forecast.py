@@ -28,7 +28,7 @@ def examples_needed(effect: Effect) -> float:
     """
     if not effect.value:
         return math.inf
-    return effect.num_examples * (_distance() * effect.standard_error / effect.value) ** 2
+    return effect.count * (_distance() * effect.standard_error / effect.value) ** 2
 
 
 def examples_needed_by_mcnemar(counts: Discordance) -> float:

@@ -25,6 +25,11 @@ class Estimate:
     """NaN, as `high`: the examples do not tell, as where none was wrong."""
     high: float
 
+    @property
+    def standard_error(self) -> float:
+        """From the width of the interval; NaN where there is none."""
+        return (self.high - self.low) / (2 * float(stats.norm.ppf((1 + CONFIDENCE) / 2)))
+
     def __str__(self) -> str:
         if math.isnan(self.low):
             return f"{self.value:.4f}"

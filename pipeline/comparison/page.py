@@ -23,13 +23,14 @@ Table = Mapping[str, Sequence[tuple[str, ...]]]
 """Title to rows: what differs, and its value in each model; the titles without rows are the same in all."""
 
 
-def write_page(comparison: ModelComparison, path: Path, *, differences: Table) -> None:
+def write_page(comparison: ModelComparison, path: Path, *, differences: Table, verdicts: Sequence[str]) -> None:
     """Writes the page: verdicts, intervals, pairs, ranks, disagreements of the two best, what differs.
 
     Args:
         comparison: Models on the same examples.
         path: HTML file to write.
         differences: Recipe, data, code: see `Table`.
+        verdicts: Sentences for the top of the page.
     """
     first, second = two_to_contrast(comparison)
     contrasted = comparison.models[first], comparison.models[second]
@@ -40,6 +41,7 @@ def write_page(comparison: ModelComparison, path: Path, *, differences: Table) -
     environment.filters["amount"] = amount
     page = environment.get_template("comparison.html").render(
         comparison=comparison,
+        verdicts=verdicts,
         names=list(comparison.models),
         first=first,
         second=second,

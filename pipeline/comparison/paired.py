@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -34,7 +35,9 @@ class Effect:
     p: float
     """Two-sided; corrected where several pairs were tested."""
     test: str
-    num_examples: int
+    count: int
+    """How many `unit` were compared."""
+    unit: Literal["examples", "seeds"] = "examples"
 
     @property
     def distinguishable(self) -> bool:
@@ -59,7 +62,9 @@ def effects(
 
     Shares of examples are compared by McNemar's exact test with Tango's interval, other metrics by the paired
     bootstrap: the difference on resamples that both are computed on gives its standard error, and Student's t the
-    interval and the p-value, which on small test sets errs less than percentiles do (`benchmarks/comparison.py`).
+    interval and the p-value, which on small test sets errs less than percentiles do (`benchmarks/comparison.py`). The
+    standard error is known only as well as so many resamples tell; one standard error of its own is added to it, so
+    that chance in resampling does not make models look different.
 
     Args:
         metric: A metric of their task.
@@ -103,9 +108,11 @@ def over_seeds(metric: str, first: Sequence[float], second: Sequence[float]) -> 
     """
     differences = _sign(metric) * (np.asarray(second, float) - np.asarray(first, float))
     num_seeds, mean = len(differences), float(differences.mean())
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1) * stats.sem(differences) if num_seeds > 1 else math.inf
+    half = math.inf
+    if num_seeds > 1:
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1) * stats.sem(differences))
     p = float(stats.wilcoxon(differences, method="exact" if num_seeds < 50 else "auto").pvalue) if mean else 1.0
-    return Effect(metric, "first", "second", mean, mean - half, mean + half, p, "Wilcoxon", num_seeds)
+    return Effect(metric, "first", "second", mean, mean - half, mean + half, p, "Wilcoxon's test", num_seeds, "seeds")
 
 
 def _sign(metric: str) -> int:
@@ -127,8 +134,13 @@ def _of_resamples(metric: str, models: Mapping[str, Predicted], resampled: np.nd
     found = []
     for (i, a), (j, b) in combinations(enumerate(models), 2):
         value = scores[j] - scores[i]
-        error = float(np.nanstd(resampled[j] - resampled[i], ddof=1))
+        error = float(np.nanstd(resampled[j] - resampled[i], ddof=1)) * _widening(resampled.shape[1])
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_examples - 1)) * error
         p = 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0
         found.append(Effect(metric, a, b, value, value - half, value + half, p, "paired bootstrap", num_examples))
     return found
+
+
+def _widening(num_resamples: int) -> float:
+    """One and the relative standard error of a standard deviation of so many draws."""
+    return 1 + 1 / math.sqrt(2 * (num_resamples - 1))

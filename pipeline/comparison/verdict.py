@@ -29,24 +29,28 @@ def verdict(effect: Effect, *, counts: Discordance | None = None, num_seeds: flo
         size = amount(effect.metric, abs(effect.value), unit=True)
         return (
             f"{winner} is better than {loser} by {size} of {metric}, 95 % interval {low} to {high} "
-            f"({effect.test}, {_p(effect.p)}, {effect.num_examples:,} examples)"
+            f"({effect.test}, {_p(effect.p)}, {effect.count:,} {effect.unit})"
         )
     seen = f"{effect.second} is {_ahead(effect)} in {metric}, 95 % interval {low} to {high}, {_p(effect.p)}"
     return (
-        f"{effect.first} and {effect.second} are not distinguishable on {effect.num_examples:,} examples ({seen}): "
+        f"{effect.first} and {effect.second} are not distinguishable on {effect.count:,} {effect.unit} ({seen}): "
         f"{needed(effect, counts=counts, num_seeds=num_seeds)}"
     )
 
 
 def needed(effect: Effect, *, counts: Discordance | None, num_seeds: float | None) -> str:
     """Says what it would take to tell two models apart; arguments as in `verdict`."""
+    amounts = []
     examples = examples_needed_by_mcnemar(counts) if counts else examples_needed(effect)
-    if examples > LARGEST_FORECAST:
-        return "no difference was seen, and no number of examples would show one"
-    seeds = f", or {num_seeds:,.0f} seeds" if num_seeds is not None and math.isfinite(num_seeds) else ""
+    if effect.unit == "examples" and examples <= LARGEST_FORECAST:
+        amounts.append(f"{rounded(examples):,} examples")
+    if num_seeds is not None and math.isfinite(num_seeds):
+        amounts.append(f"{num_seeds:,.0f} seeds")
+    if not amounts:
+        return f"no number of {effect.unit} in reach would show a difference as small as this one"
     return (
-        f"you would need about {rounded(examples):,} examples{seeds} for a difference as large as this one "
-        f"to show in {POWER:.0%} of tests".replace("%", " %")
+        f"you would need about {', or '.join(amounts)} for a difference as large as this one to show in "
+        f"{100 * POWER:.0f} % of tests"
     )
 
 

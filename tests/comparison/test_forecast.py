@@ -74,7 +74,7 @@ def test_a_difference_that_cannot_be_told_says_what_it_would_take() -> None:
 def test_models_that_are_level_need_no_forecast() -> None:
     level = Effect("accuracy", "A", "B", 0.0, -0.01, 0.01, 1.0, "McNemar's exact test", 450)
     assert "B is level in accuracy" in verdict(level)
-    assert "no number of examples would show one" in verdict(level)
+    assert "no number of examples in reach would show" in verdict(level)
 
 
 @pytest.mark.parametrize(("count", "said"), [(3.2, 4), (88_123, 89_000), (451, 460)])

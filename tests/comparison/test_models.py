@@ -86,7 +86,8 @@ def test_the_group_in_which_a_model_fails_is_found() -> None:
 def test_the_page_holds_all_in_one_file(task: str, tmp_path: Path) -> None:
     found = compare_models({"A <1>": answers(1, 0.6, task=task), "B": answers(2, 1.5, task=task)})
     path = tmp_path / "comparison.html"
-    write_page(found, path, differences={"recipe": [("train.epochs", "5", "6")], "code": []})
+    differences = {"recipe": [("train.epochs", "5", "6")], "code": []}
+    write_page(found, path, differences=differences, verdicts=found.verdicts)
     page = path.read_text()
     assert "A &lt;1&gt; is better than B by" in page
     assert page.count("data:image/png;base64,") == 2

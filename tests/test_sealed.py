@@ -1,0 +1,37 @@
+"""The test split is out of reach of every stage but evaluate: the others do their work while it is not there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.execution import run
+from pipeline.manifest import ID
+from pipeline.recipe.load import load_recipe
+from pipeline.recipe.tree import Recipe
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.chdir(tmp_path)
+    model = {"type": "mlp", "units": [4]}
+    return load_recipe({"name": "sealed", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
+
+
+def test_all_that_comes_before_evaluate_works_without_the_test_split_and_evaluate_does_not(recipe: Recipe) -> None:
+    sealed = run(recipe, until="collect").folder("collect") / "sealed"
+    away = sealed.rename(sealed.with_name("away"))
+    trained = run(recipe, until="train")
+    with pytest.raises(FileNotFoundError, match="sealed"):
+        run(recipe, until="evaluate")
+    away.rename(sealed)
+    evaluated = run(recipe, until="evaluate")
+    assert evaluated.folder("train") == trained.folder("train")
+    prepared = evaluated.folder("preprocess")
+    seen = {str(each) for split in ("train", "validation") for each in np.load(prepared / split / "id.npy")}
+    from pipeline.examples import Examples
+
+    test_ids = Examples(sealed / "test.arrow").column(ID).to_pylist()
+    assert not seen & set(test_ids)
+    (looks,) = (Path("mlruns") / "looks").glob("*.jsonl")
+    assert evaluated.run_id in looks.read_text()
