@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 NUM_KILLS = 28
 
 
+@pytest.mark.timeout(900)  # a minute where nothing else runs
 def test_killed_trainings_end_as_undisturbed_ones() -> None:
     command = [sys.executable, "-m", "tests.chaos.kill", "--kills", str(NUM_KILLS), "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=290)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=890)
     counts = json.loads(done.stdout.splitlines()[-1])
     assert counts["identical"] == counts["runs"], done.stdout
     assert counts["kills"] >= NUM_KILLS
