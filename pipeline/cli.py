@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,28 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 STOPPED = "stopped; stages that had ended are kept: the same command goes on from there"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """The commands here, and those that packages above this one add: entry points of the group `plumbline.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, sorted."""
+        return sorted({*super().list_commands(ctx), *added_commands()})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Finds a command; imports its module only if it is not one of those here."""
+        if name not in self.commands and name in added_commands():
+            added: click.Command = added_commands()[name].load()
+            return added
+        return super().get_command(ctx, name)
+
+
+@functools.cache
+def added_commands() -> dict[str, EntryPoint]:
+    """Commands of other packages by name."""
+    return {point.name: point for point in entry_points(group="plumbline.commands")}
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="plumbline")
 def main() -> None:
     """Trains Keras models whose runs can be trusted: one recipe in, a model that serves out."""

@@ -1,7 +1,7 @@
 """Where a stage goes on: where it was stopped, or where the same recipe with fewer epochs had ended."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.cache import Cache, Entry, Ingredients, Unfinished
@@ -9,7 +9,8 @@ from pipeline.recipe.extension import obstacle
 from pipeline.recipe.train import TrainConfig
 from pipeline.training.checkpoint import Checkpoints
 
-EPOCHS = "train.epochs"
+EPOCHS, PAUSE = "train.epochs", "train.stop_after_epochs"
+"""The keys in which two trainings may differ of which one goes on from the other."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,14 @@ def find_continuation(
         where = _where(stopped.folder / keeps)
         return Continuation(stopped.folder, stopped.run_id, True, f"goes on from {where} of run {stopped.run_id[:8]}")
     shorter = list(_shorter(cache, stage, keeps, ingredients))
-    if shorter and (reason := obstacle(section)):
+    planned = [left for left in shorter if left.ingredients.recipe[EPOCHS] == ingredients.recipe[EPOCHS]]
+    if shorter and not planned and (reason := obstacle(section)):
         return f"cannot go on from fewer epochs: {reason}"
     if shorter:
-        found = max(shorter, key=lambda left: _farthest(left.folder / keeps))
-        before, now = (each.recipe[EPOCHS] for each in (found.ingredients, ingredients))
-        reason = f"{EPOCHS} {before} → {now}: goes on from {_where(found.folder / keeps)} of run {found.run_id[:8]}"
+        found = max(planned or shorter, key=lambda left: _farthest(left.folder / keeps))
+        changed = PAUSE if planned else EPOCHS
+        before, now = (each.recipe.get(changed, "null") for each in (found.ingredients, ingredients))
+        reason = f"{changed} {before} → {now}: goes on from {_where(found.folder / keeps)} of run {found.run_id[:8]}"
         return Continuation(found.folder, found.run_id, False, reason)
     others = cache.all_unfinished(stage, keeps)
     if not others:
@@ -64,13 +67,24 @@ def find_continuation(
 
 def _shorter(cache: Cache, stage: str, keeps: str, ingredients: Ingredients) -> Iterator[Entry | Unfinished]:
     """Trainings that differ by a smaller number of epochs only, and whose state is there."""
-    epochs = ingredients.recipe[EPOCHS]
     lefts: list[Entry | Unfinished] = [*cache.entries(stage), *cache.all_unfinished(stage, keeps)]
     for left in lefts:
         earlier = left.ingredients
-        same = Ingredients(earlier.recipe | {EPOCHS: epochs}, earlier.inputs, earlier.code, earlier.libraries)
-        if same == ingredients and earlier.recipe[EPOCHS] < epochs and _farthest(left.folder / keeps):
+        is_shorter = _epochs(earlier) < _epochs(ingredients)
+        if is_shorter and _whatever_long(earlier) == _whatever_long(ingredients) and _farthest(left.folder / keeps):
             yield left
+
+
+def _epochs(ingredients: Ingredients) -> int:
+    """Epochs that a training of these ingredients has in the end."""
+    planned: int = ingredients.recipe[EPOCHS]
+    pause: int = ingredients.recipe.get(PAUSE, planned)
+    return min(planned, pause)
+
+
+def _whatever_long(ingredients: Ingredients) -> Ingredients:
+    recipe = {key: value for key, value in ingredients.recipe.items() if key not in (EPOCHS, PAUSE)}
+    return replace(ingredients, recipe=recipe)
 
 
 def _farthest(folder: Path) -> tuple[int, ...]:

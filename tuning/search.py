@@ -26,6 +26,9 @@ from tuning.suggestions import Done, Oracle, Suggestion, Wait
 from tuning.trial import run_trial, said
 from tuning.workers import Worker, Workers
 
+PAUSE = "train.stop_after_epochs"
+"""The key by which a rung ends a training that a later rung may go on with."""
+
 TICK_SECS = 0.5
 """How often the display is drawn while nothing ends."""
 
@@ -199,7 +202,10 @@ class Search:
             "tags": {**tree["tags"], **self.recorded.tags, "study": self.study.name, "trial": job.name},
         }
         seed = {} if job.seed is None else {"seed": job.seed}
-        return self.space.recipe(job.point, name=self.study.name, tracking=tracking, **seed)
+        # The last rung is the recipe as it will be run.
+        pauses = job.epochs is not None and job.epochs < self.study.recipe.train.epochs
+        point = {**job.point, PAUSE: job.epochs} if pauses else job.point
+        return self.space.recipe(point, name=self.study.name, tracking=tracking, **seed)
 
     def _collect(self, tell: Callable[[Job, Result], None]) -> None:
         """Takes the results of the workers that end, or lets some time pass."""

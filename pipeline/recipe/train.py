@@ -115,6 +115,9 @@ class TrainConfig(Section):
 
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
+    stop_after_epochs: int | None = Field(None, ge=1)
+    """Epochs after which training pauses, all that is planned on `epochs` (schedules, averaging) left as it is: the
+    same recipe with more of them, or without this key, goes on from there to the bit. null: it never pauses."""
     budget: str | None = None
     """Time that the stage may take, such as 90s, 20m or 1h30m: steps are measured first, as many epochs as fit take the
     place of `epochs`, and schedules end with the last of them. null: `epochs` decides."""
@@ -183,6 +186,11 @@ def monitors(section: TrainConfig, task: str) -> tuple[str, ...]:
     """The values of an epoch that early stopping can watch."""
     computed = ("loss", *(named(metric)[0] for metric in section.metrics or (METRICS[task],)))
     return (*computed, *(f"val_{name}" for name in computed))
+
+
+def trained_epochs(section: TrainConfig) -> int:
+    """How many of the planned epochs are trained."""
+    return min(section.epochs, section.stop_after_epochs or section.epochs)
 
 
 def first_averaged_epoch(averaging: Swa, epochs: int) -> int:

@@ -51,6 +51,14 @@ def check_training(section: TrainConfig, task: str | None) -> Iterator[Problem]:
     yield from _schedule(section)
     yield from _plateau(section)
     yield from _monitors(section, task)
+    yield from _pause(section)
+
+
+def _pause(section: TrainConfig) -> Iterator[Problem]:
+    """What stops early knows when."""
+    for key, reason in (("fine_tuning", "has phases of its own"), ("budget", "decides the epochs")):
+        if section.stop_after_epochs is not None and getattr(section, key) is not None:
+            yield Problem("train.stop_after_epochs", f"expected null: `train.{key}` {reason}")
 
 
 def _optimizer(section: TrainConfig) -> Iterator[Problem]:

@@ -15,8 +15,8 @@ class Parameter(Section):
     """What every range has."""
 
     when: dict[str, Any] = {}
-    """Dotted keys and the values they must have for this one to be searched, such as {model.type: cnn}; a list of values
-    is a choice of them."""
+    """Dotted keys and the values they must have for this one to be searched, such as {model.type: cnn}; a list is a
+    choice of values."""
 
 
 class Choice(Parameter):

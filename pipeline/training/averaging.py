@@ -73,8 +73,9 @@ class StochasticWeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
             mean.assign_add((weight - mean) / self._count)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Puts the mean in."""
-        _assign(self.model.trainable_variables, self._means)
+        """Puts the mean in, if an epoch counted."""
+        if self._count.numpy():
+            _assign(self.model.trainable_variables, self._means)
 
 
 def reestimate_batch_norm(network: keras.Model, training: Batches, *, first_step: int) -> None:

@@ -12,6 +12,7 @@ from pipeline.recipe.train import (
     TrainConfig,
     direction,
     first_averaged_epoch,
+    trained_epochs,
 )
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
@@ -54,9 +55,9 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    epochs = range(first_epoch, first_epoch + section.epochs)
+    epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
-    with progress("train", section.epochs * training.num_examples) as advance:
+    with progress("train", len(epochs) * training.num_examples) as advance:
         watching = callbacks(log, stopping, plateau, _averaging(section, first_epoch), ProgressBar(advance, training))
         state, found = TrainingState(network, watching), saver.start(phase)
 
@@ -76,7 +77,7 @@ def fit(
         loop.run(watching, start=start, restore=restore, passed=passed)
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
-    if isinstance(section.averaging, Swa):
+    if _has_average(section):
         reestimate_batch_norm(network, training, first_step=epochs.stop * training.steps_per_epoch)
         averaged = _validate(network, validation)
     return History(log.epochs, best_epoch, log.examples_per_sec(), averaged)
@@ -95,6 +96,12 @@ def callbacks(
     next step.
     """
     return [callback for callback in (FiniteLoss(), plateau, averaging, LossScale(), log, bar, stopping) if callback]
+
+
+def _has_average(section: TrainConfig) -> bool:
+    """Whether a mean of weights is kept: training did not pause before the first epoch that counts."""
+    swa = section.averaging
+    return isinstance(swa, Swa) and trained_epochs(section) > first_averaged_epoch(swa, section.epochs)
 
 
 def _averaging(section: TrainConfig, first_epoch: int) -> keras.callbacks.Callback | None:
