@@ -38,8 +38,8 @@ pointless. A finding stays once it is made. The first one names the cause; later
 
 Two answers need no training: the best **constant** answer (the most frequent class, the mean), and **nearest
 neighbours**, each example of the probe answered by the others. A training's *skill* is its accuracy placed between
-these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only where a training does not learn, and a note
-where it does: half of the units may be dead in a network that works.
+these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only where a training does not learn, and a
+note where it does: half of the units may be dead in a network that works.
 """
 
 REPAIR = """## Repair

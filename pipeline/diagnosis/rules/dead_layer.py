@@ -23,15 +23,17 @@ class DeadLayer(Rule):
 
     max_spread: float = 1e-6
     """Standard deviation of a layer's output over the examples, relative to its size."""
+    min_before: float = 1e-3
+    """The same of the layer before: where signals fade from layer to layer, no single one is to blame."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Finds the first layer whose output does not depend on the example."""
         last = signals.last.layers
         size, spread = last[:, Column.SIZE], last[:, Column.SPREAD]
         constant = np.isfinite(size) & (spread <= self.max_spread * size)
-        if not constant.any():
-            return
         first = int(constant.argmax())
+        if not constant.any() or (first and spread[first - 1] < self.min_before * size[first - 1]):
+            return
         name = signals.facts.layers[first].name
         yield self.finding(
             signals,
