@@ -1,5 +1,6 @@
 """Compares tracked runs by what they answered on their test examples: verdicts, a page, a run of its own about it."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,18 +118,20 @@ def read_answers(uri: str | None, record: RunRecord) -> dict[int, TestPrediction
         if answers := _answers(folder.artifact(PREDICTIONS), folder.artifact(SEEDS), record):
             return answers
     with tempfile.TemporaryDirectory() as here:
-        client = open_existing(uri).client
-        for artifact in (PREDICTIONS, SEEDS):
-            try:
-                client.download_artifacts(record.id, artifact, here)
-            except (MlflowException, OSError):
-                continue
-        if answers := _answers(Path(here, PREDICTIONS), Path(here, SEEDS), record):
+        predictions, seeds = (_fetched(uri, record, artifact, here) for artifact in (PREDICTIONS, SEEDS))
+        if answers := _answers(predictions, seeds, record):
             return answers
     raise UserError(
         f"{record.name} {record.id[:SHORT]}: expected a run that evaluated a model. It has no {PREDICTIONS} "
         f"({record.status.lower()})"
     )
+
+
+def _fetched(uri: str | None, record: RunRecord, artifact: str, here: str) -> Path:
+    """A copy of an artifact in the folder `here`, if the store has it."""
+    with contextlib.suppress(MlflowException, OSError):
+        return Path(open_existing(uri).client.download_artifacts(record.id, artifact, here))
+    return Path(here, artifact)
 
 
 def _answers(predictions: Path, seeds: Path, record: RunRecord) -> dict[int, TestPredictions]:

@@ -1,0 +1,48 @@
+"""One recipe over seeds: nested runs of one test set, their mean and spread on record, nothing registered."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.compare import compare_tested
+from pipeline.errors import UserError
+from pipeline.recipe.load import load_recipe
+from pipeline.recipe.tree import Recipe
+from pipeline.seeds import PARENT, run_seeds
+from pipeline.tracking import open_store
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.chdir(tmp_path)
+    model = {"type": "mlp", "units": [4]}
+    return load_recipe({"name": "cells", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
+
+
+def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Recipe, tmp_path: Path) -> None:
+    found = run_seeds(recipe, 2)
+    scores = {seed: result.test_metrics["accuracy"] for seed, result in found.results.items()}
+    assert list(scores) == [recipe.seed, recipe.seed + 1]
+    assert found.results[recipe.seed].folder("collect") == found.results[recipe.seed + 1].folder("collect")
+    assert found.results[recipe.seed].folder("train") != found.results[recipe.seed + 1].folder("train")
+    assert found.spreads["accuracy"].scores == scores
+
+    client = open_store(recipe.tracking.uri, tmp_path).client
+    parent = client.get_run(found.run_id)
+    assert parent.data.metrics["test/accuracy"] == pytest.approx(sum(scores.values()) / 2)
+    assert parent.data.metrics["test/accuracy_low"] < parent.data.metrics["test/accuracy_high"]
+    assert parent.data.metrics["seeds/accuracy_deviation"] == pytest.approx(found.spreads["accuracy"].deviation)
+    nested = client.search_runs([parent.info.experiment_id], f"tags.`{PARENT}` = '{found.run_id}'")
+    assert {run.data.params["seed"] for run in nested} == {str(seed) for seed in scores}
+    assert not client.search_registered_models()
+
+    again = run_seeds(recipe, 2)
+    assert not any(result.ran for result in again.results.values())
+    verdicts = compare_tested(None, [found.run_id, again.run_id]).verdicts
+    assert "are not distinguishable on 2 seeds" in verdicts[0]
+    assert "over 2 seeds" in verdicts[1]
+
+
+def test_one_seed_is_no_spread(recipe: Recipe) -> None:
+    with pytest.raises(UserError, match=r"--seeds: expected 2 or more. Received: 1"):
+        run_seeds(recipe, 1)
