@@ -19,6 +19,7 @@ from pipeline.tracking import (
     RunFolder,
     RunRecord,
     Store,
+    StoreAwayError,
     absolute_uri,
     champion_versions,
     open_store,
@@ -158,12 +159,12 @@ def known_runs(
     place = absolute_uri(uri or TrackingConfig().uri, Path.cwd())
     try:
         store = open_existing(uri)
-    except UserError as away:
+    except UserError as error:
         here = [folder for root in _roots(place) for folder in run_folders(root)]
         records = _recorded(here, place, experiment)
         if not records:
             raise
-        say(f"{away}. These are the runs recorded here")
+        say(f"{error.said if isinstance(error, StoreAwayError) else error}. These are the runs recorded here")
         return iter(records), {}
     unsent = _recorded([folder for root in _roots(place) for folder in unsent_folders(root)], place, experiment)
     ids = {record.id for record in unsent}
@@ -243,8 +244,10 @@ def runs_table(rows: Iterable[RunRow]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     rows = list(rows)
     titles = ("id", "name", "status", "when", "took", "results", "data", "registered")
-    for title in (*titles, *(["why"] if any(row.reason for row in rows) else [])):
+    for title in titles:
         table.add_column(title, justify="right" if title == "took" else "left", overflow="fold")
+    if any(row.reason for row in rows):
+        table.add_column("why", no_wrap=True, overflow="ellipsis", max_width=50)
     for row in rows:
         table.add_row(
             row.id,
@@ -277,6 +280,7 @@ def comparison_table(comparison: Comparison) -> Group:
 
 def _row(record: RunRecord, champions: Mapping[str, str]) -> RunRow:
     metrics = _under(record.metrics, "test/") or _under(record.metrics, "best/")
+    metrics = {key: value for key, value in metrics.items() if not key.endswith(("_low", "_high"))}
     return RunRow(
         id=record.id[:SHORT],
         name=record.name,

@@ -12,6 +12,7 @@ from pipeline.journal import Record
 from pipeline.recipe.errors import nearest
 from pipeline.tracking import entities
 from pipeline.tracking.folder import RUN_TAG, RunFolder
+from pipeline.tracking.reaping import ERROR
 from pipeline.tracking.store import Store, all_pages
 
 PAGE = 200
@@ -80,6 +81,7 @@ def read_folder(folder: RunFolder) -> RunRecord:
         match record["kind"]:
             case "begin":
                 tags |= record["tags"]
+                tags.pop(ERROR, None)  # it goes on
                 end = None
             case "tags":
                 tags |= record["values"]

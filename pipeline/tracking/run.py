@@ -84,12 +84,12 @@ class Tracking:
             find_experiment(store, name)
         except StoreAwayError as away:
             reap_folders(root)
-            say(f"{away}. The run goes on: it is recorded here, and sent once the store is back")
+            say(f"{away.said}. The run goes on: it is recorded here, and sent when the store is back")
             return cls(section, name, base, say, [], None)
         except MlflowException as error:
             if not is_away(error):
                 raise
-            say(f"{one_line(error)}. The run goes on: it is recorded here, and sent once the store is back")
+            say(f"{one_line(error)}. The run goes on: it is recorded here, and sent when the store is back")
             return cls(section, name, base, say, [], None)
         tracking = cls(section, name, base, say, reap(store.client), store)
         for folder in reap_folders(root):
@@ -171,7 +171,8 @@ class Tracking:
         except Timeout:
             return False
         except UserError as error:
-            self.say(f"{error}. All of run {sender.folder.path.name} is kept here: `plumbline sync` sends it")
+            said = error.said if isinstance(error, StoreAwayError) else error
+            self.say(f"{said}. All of run {sender.folder.path.name} is kept here: `plumbline sync` sends it")
         for refused in sender.folder.sent.refused:
             self.say(f"run {sender.folder.path.name}: the store does not take {refused}")
         return True

@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.journal import Record, scan
 from pipeline.tracking import entities
 from pipeline.tracking.folder import RUN_TAG, RunFolder, Sent
-from pipeline.tracking.reaping import PROCESS
+from pipeline.tracking.reaping import ERROR, PROCESS
 from pipeline.tracking.store import (
     SENDING_SECS,
     Store,
@@ -216,6 +216,8 @@ class _Target:
         entities.log(self.client, run_id, tags=entities.tags({**record["tags"], **process}))
         if record["again"]:
             self.client.update_run(run_id, "RUNNING")
+            if ERROR in self.client.get_run(run_id).data.tags:
+                self.client.delete_tag(run_id, ERROR)
 
     def _id(self, name: str, began: int) -> str:
         """MLflow run id of the run, or of a nested one; created when it is first asked for."""
@@ -249,10 +251,13 @@ class _Target:
 
 def _meaning(error: Exception, uri: str) -> Exception:
     """What a call that failed means: the store has forgotten the run, is away, or will not take it."""
+    said, advice = (
+        f"tracking.uri: {redacted(uri)} does not take the run's records: {one_line(error)}",
+        "Try again later",
+    )
     if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
-        return _ForgottenError(f"tracking.uri: {redacted(uri)} does not know the run: {one_line(error)}")
-    kind = StoreAwayError if is_away(error) else UserError
-    return kind(f"tracking.uri: {redacted(uri)} does not take the run's records: {one_line(error)}")
+        return _ForgottenError(said, advice)
+    return StoreAwayError(said, advice) if is_away(error) else UserError(said)
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:

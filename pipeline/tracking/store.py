@@ -34,7 +34,16 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 class StoreAwayError(UserError):
-    """The store does not answer now; what was to be sent can be sent later."""
+    """The store does not answer now; what was to be sent can be sent later.
+
+    Args:
+        said: What was expected and what came.
+        advice: What to do, where the user waits for the store.
+    """
+
+    def __init__(self, said: str, advice: str):
+        super().__init__(f"{said}. {advice}")
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -112,11 +121,11 @@ def _answering(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError, ImportError) as error:
-        away = is_away(error) and not (uri.startswith(SQLITE) and "locked" not in str(error))
-        raise (StoreAwayError if away else UserError)(
-            f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(_failure(error))}. "
-            f"{'Mend' if uri.startswith(SQLITE) else 'Start the server, or mend'} or leave out tracking.uri"
-        ) from error
+        said = f"tracking.uri: expected a store that answers at {redacted(uri)}. Received: {one_line(_failure(error))}"
+        advice = f"{'Mend' if uri.startswith(SQLITE) else 'Start the server, or mend'} or leave out tracking.uri"
+        if is_away(error) and not (uri.startswith(SQLITE) and "locked" not in str(error)):
+            raise StoreAwayError(said, advice) from error
+        raise UserError(f"{said}. {advice}") from error
 
 
 def is_away(error: BaseException) -> bool:

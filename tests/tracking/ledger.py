@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow.entities import Run, ViewType
 
-from pipeline.tracking import RunFolder, Store
+from pipeline.tracking import ERROR, RunFolder, Store
 from pipeline.tracking.folder import RUN_TAG
 
 
@@ -33,6 +33,7 @@ def of_folder(folder: RunFolder) -> Ledger:
         match record["kind"]:
             case "begin":
                 ledger.runs[run] = 1
+                ledger.tags.pop((run, ERROR), None)
                 ledger.tags |= {(run, key): value for key, value in record["tags"].items()}
             case "metrics":
                 ledger.metrics.update(

@@ -3,13 +3,14 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
-from pipeline.tracking import Run, RunFolder, Sender, open_store, unsent_folders
+from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, unsent_folders
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
@@ -55,6 +56,13 @@ def test_a_run_recorded_without_a_store_arrives_whole(tmp_path: Path, uri: str) 
     assert len(ledger.metrics) == 8
     assert unsent_folders(tmp_path / "mlruns" / "runs") == []
     assert list(sync(tmp_path / "mlruns")) == []
+
+
+def test_the_run_read_from_its_folder_is_the_one_read_from_the_store(tmp_path: Path, uri: str) -> None:
+    here = read_folder(write_run(open_at(tmp_path, uri), tmp_path / "out"))
+    (there,) = read_runs(open_store(uri, tmp_path))
+    assert set(there.tags) - set(here.tags) == {"mlflow.runName", "plumbline.process"}
+    assert replace(there, tags={key: there.tags[key] for key in here.tags}) == here
 
 
 def test_sending_all_of_it_again_changes_nothing(tmp_path: Path, uri: str) -> None:
@@ -121,6 +129,7 @@ def test_writer_killed_at_random_instants_goes_on_as_the_same_run(tmp_path: Path
     folder = write_run(open_at(base, uri), out, epochs=epochs, run_id=run_id)
     ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
     assert set(ledger.statuses.values()) == {"FINISHED"}
+    assert ("", "plumbline.error") not in ledger.tags
     assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == list(range(epochs))
     said_by_stage = [(r["values"], r["step"]) for r in read_journal(journal) if "step" in r]
     forwarded = [(r["values"], r["step"]) for r in folder.records() if r["kind"] == "metrics" and r["of"][0] == "train"]
@@ -141,6 +150,7 @@ def test_a_record_that_only_the_stage_had_when_it_was_killed_arrives(tmp_path: P
     folder = write_run(tracking, tmp_path / "out", epochs=2, run_id=ids[0])
     ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
     assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == [0, 1, 2]
+    assert ("", "plumbline.error") not in ledger.tags
 
 
 def test_four_first_processes_on_one_sqlite_store_lose_nothing(tmp_path: Path) -> None:
