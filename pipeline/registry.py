@@ -26,7 +26,7 @@ from pipeline.errors import UserError
 from pipeline.gate import Version
 from pipeline.recipe.errors import nearest
 from pipeline.serving.signature import Signature
-from pipeline.tracking import Store
+from pipeline.tracking import Store, stored_id
 
 # Read by mlflow when it copies files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -202,7 +202,7 @@ def _latest_version(store: Store, name: str) -> int:
 def _model_of_run(store: Store, run_id: str) -> str | None:
     """Where the last model that a run logged lies; None if there is no such run, or it logged none."""
     try:
-        outputs = store.client.get_run(run_id).outputs
+        outputs = store.client.get_run(stored_id(store, run_id)).outputs
     except MlflowException:
         return None
     if not outputs or not outputs.model_outputs:

@@ -16,7 +16,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from pipeline.tracking.folder import RunFolder, run_folders, unsent_folders
-from pipeline.tracking.reading import RunRecord, champion_versions, read_folder, read_runs
+from pipeline.tracking.reading import RunRecord, champion_versions, read_folder, read_runs, stored_id
 from pipeline.tracking.reaping import ERROR, reap_folders
 from pipeline.tracking.run import Run, Stage, Tracking
 from pipeline.tracking.sending import Sender
@@ -40,5 +40,6 @@ __all__ = [
     "reap_folders",
     "run_folders",
     "sqlite_file",
+    "stored_id",
     "unsent_folders",
 ]

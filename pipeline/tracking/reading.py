@@ -1,5 +1,6 @@
 """Runs as plain records, read back from the store, or from the folders in which they are recorded here."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,6 +70,14 @@ def read_runs(store: Store, experiment: str | None = None) -> Iterator[RunRecord
         )
     )
     return (_record(run, names) for run in runs)
+
+
+def stored_id(store: Store, run_id: str) -> str:
+    """MLflow's id of a run of ours: of one that began while the store was away, another than its own."""
+    search = store.client.search_experiments
+    ids = [found.experiment_id for found in all_pages(lambda token: search(page_token=token))]
+    found = store.client.search_runs(ids, f"tags.`{RUN_TAG}` = {json.dumps(run_id)}", max_results=1)
+    return str(found[0].info.run_id) if found else run_id
 
 
 def read_folder(folder: RunFolder) -> RunRecord:

@@ -74,10 +74,9 @@ def _registered(uri: str, tracking: TrackingConfig) -> Path:
 
 def _of_run(text: str, tracking: TrackingConfig) -> Path:
     """The network that the stage train of a run wrote, or of the run that it was reused from."""
-    from pipeline.runs import find_run, open_existing
-    from pipeline.tracking import read_runs
+    from pipeline.runs import find_run, known_runs
 
-    record = find_run(list(read_runs(open_existing(tracking.uri))), text)
+    record = find_run(list(known_runs(tracking.uri)[0]), text)
     how = record.tags.get("stage.train", "")
     owner = how.removeprefix("reused from ") if how.startswith("reused from ") else record.id
     entries = (Path(tracking.directory) / "stages" / "train").glob("*/entry.json")

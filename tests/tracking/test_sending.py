@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
-from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, unsent_folders
+from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, stored_id, unsent_folders
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
@@ -56,6 +56,8 @@ def test_a_run_recorded_without_a_store_arrives_whole(tmp_path: Path, uri: str) 
     assert len(ledger.metrics) == 8
     assert unsent_folders(tmp_path / "mlruns" / "runs") == []
     assert list(sync(tmp_path / "mlruns")) == []
+    store = open_store(uri, tmp_path)
+    assert store.client.get_run(stored_id(store, folder.header.id)).info.run_name == "digits"
 
 
 def test_the_run_read_from_its_folder_is_the_one_read_from_the_store(tmp_path: Path, uri: str) -> None:
