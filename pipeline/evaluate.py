@@ -3,9 +3,11 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from pipeline.batches import read_prepared
@@ -23,6 +25,7 @@ from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import CLASSES, EvaluateConfig, improvement, resolve
 from pipeline.report import write_report
 from pipeline.results import HIGH, LOW
+from pipeline.robustness import MAX_EXAMPLES, measure_robustness, report_robustness
 from pipeline.serving.compose import compose, load_model
 from pipeline.serving.outputs import BATCH_SIZE, predictor
 from pipeline.serving.raw import raw_tensors
@@ -100,10 +103,27 @@ def evaluate(
         exported = section.temperature_scaling
         without = at_temperature(test.predicted, 1 / temperature) if exported else test.predicted
         report_calibration(Scaling(temperature, without, exported), artifacts, journal)
+    if section.robustness:
+        whole = predictor(compose(load_model(prepared / "prepare.keras"), network))
+        table = _robustness(names[0], examples.slice(0, MAX_EXAMPLES), signature, whole)
+        report_robustness(table, names[0], artifacts, journal)
     for path in sorted(artifacts.iterdir()):
         journal.log_artifact(path)
     shown = ", ".join(f"{name} {estimate}" for name, estimate in found.items())
     return StageResult(_fingerprint(scores, outputs), f"{examples.num_rows} test examples: {shown}")
+
+
+def _robustness(
+    metric: str, examples: pa.Table, signature: Signature, predict: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+) -> pd.DataFrame:
+    """Scores the whole road from raw example to output on corrupted examples."""
+    labels = _labels(examples)
+    return measure_robustness(
+        metric,
+        signature.kind,
+        raw_tensors(examples, signature),
+        lambda tensors: Predicted(signature.task, labels, predict(tensors)),
+    )
 
 
 def _answers(split: Path, signature: Signature, network: object) -> Predicted:

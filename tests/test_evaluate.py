@@ -86,7 +86,7 @@ def test_calibration_is_recorded_without_and_with_the_temperature_of_validation(
 def test_scaling_changes_the_probabilities_that_are_measured_and_not_the_predictions(
     digits: Stages, tmp_path: Path
 ) -> None:
-    section = EvaluateConfig(temperature_scaling=True)
+    section = EvaluateConfig(temperature_scaling=True, robustness=True)
     folders = {"sealed": digits.examples / "sealed", "prepared": digits.prepared, "trained": digits.trained}
     evaluate(section, **folders, out=tmp_path, journal=Journal(tmp_path / "journal.jsonl"))
     scaled = Stages(digits.examples, digits.prepared, digits.trained, tmp_path)
@@ -98,6 +98,9 @@ def test_scaling_changes_the_probabilities_that_are_measured_and_not_the_predict
     np.testing.assert_allclose(after.filter(like="probability_"), powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
     assert recorded(scaled)["calibration/error"] == pytest.approx(recorded(digits)["calibration/error"], abs=1e-4)
     assert load_model(tmp_path / "calibrated.keras").layers[-1].temperature == temperature
+    table = pd.read_csv(tmp_path / "artifacts" / "robustness.csv")
+    assert set(table.loc[table["level"] == 0, "score"]) == {metrics_of(digits)["test"]["accuracy"]}
+    assert recorded(scaled)["robustness/noise"] < metrics_of(digits)["test"]["accuracy"]
 
 
 def test_scaling_is_for_classes(diabetes: Stages, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pipeline.comparison.correction import holm
 from pipeline.comparison.intervals import CONFIDENCE, strata_of
 from pipeline.comparison.proportions import Discordance, mcnemar, tango
 from pipeline.comparison.resampling import NUM_RESAMPLES, resample
-from pipeline.comparison.weighted import hits, weighted
+from pipeline.comparison.weighted import hits, is_mean, per_example, weighted
 from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import LOWER_IS_BETTER
 
@@ -60,11 +60,12 @@ def effects(
 ) -> list[Effect]:
     """Compares each pair of models that answered the same examples; p-values are corrected for the number of pairs.
 
-    Shares of examples are compared by McNemar's exact test with Tango's interval, other metrics by the paired
-    bootstrap: the difference on resamples that both are computed on gives its standard error, and Student's t the
-    interval and the p-value, which on small test sets errs less than percentiles do (`benchmarks/comparison.py`). The
-    standard error is known only as well as so many resamples tell; one standard error of its own is added to it, so
-    that chance in resampling does not make models look different.
+    Shares of examples are compared by McNemar's exact test with Tango's interval, other means over examples (losses,
+    absolute errors) by the paired t-test within classes. All else gets the paired bootstrap: the difference on
+    resamples that both are computed on gives its standard error, and Student's t the interval and the p-value, which on
+    small test sets errs less than percentiles do (`benchmarks/comparison.py`). That standard error is known only as
+    well as so many resamples tell; one standard error of its own is added to it, so that chance in resampling does not
+    make models look different.
 
     Args:
         metric: A metric of their task.
@@ -78,6 +79,8 @@ def effects(
     rights = {name: values for name, of in models.items() if (values := hits(metric, of)) is not None}
     if len(rights) == len(models):
         found = [_of_shares(metric, (a, rights[a]), (b, rights[b])) for a, b in combinations(models, 2)]
+    elif is_mean(metric):
+        found = _of_means(metric, models)
     else:
         found = _of_resamples(metric, models, replicates(metric, models, seed=seed, num_resamples=num_resamples))
     return [replace(each, p=corrected) for each, corrected in zip(found, holm([each.p for each in found]), strict=True)]
@@ -128,17 +131,38 @@ def _of_shares(metric: str, first: tuple[str, np.ndarray], second: tuple[str, np
     )
 
 
+def _of_means(metric: str, models: Mapping[str, Predicted]) -> list[Effect]:
+    strata = strata_of(next(iter(models.values())))
+    values = {name: _sign(metric) * per_example(metric, of) for name, of in models.items()}
+    found = []
+    for a, b in combinations(models, 2):
+        differences = values[b] - values[a]
+        error = _stratified_error(differences, strata)
+        found.append(_by_t(metric, (a, b), float(differences.mean()), error, "paired t-test", len(strata)))
+    return found
+
+
+def _stratified_error(values: np.ndarray, strata: np.ndarray) -> float:
+    """Standard error of the mean where each stratum keeps its size; one of a single example adds nothing."""
+    members = [values[strata == stratum] for stratum in np.unique(strata)]
+    return math.sqrt(sum(len(each) * each.var(ddof=1) for each in members if len(each) > 1)) / len(values)
+
+
 def _of_resamples(metric: str, models: Mapping[str, Predicted], resampled: np.ndarray) -> list[Effect]:
     scores = [_sign(metric) * compute([metric], of)[metric] for of in models.values()]
     num_examples = len(next(iter(models.values())).labels)
     found = []
     for (i, a), (j, b) in combinations(enumerate(models), 2):
-        value = scores[j] - scores[i]
         error = float(np.nanstd(resampled[j] - resampled[i], ddof=1)) * _widening(resampled.shape[1])
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_examples - 1)) * error
-        p = 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0
-        found.append(Effect(metric, a, b, value, value - half, value + half, p, "paired bootstrap", num_examples))
+        found.append(_by_t(metric, (a, b), scores[j] - scores[i], error, "paired bootstrap", num_examples))
     return found
+
+
+def _by_t(metric: str, pair: tuple[str, str], value: float, error: float, test: str, num_examples: int) -> Effect:
+    """The effect of a difference with a standard error."""
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_examples - 1)) * error
+    p = 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0
+    return Effect(metric, *pair, value, value - half, value + half, p, test, num_examples)
 
 
 def _widening(num_resamples: int) -> float:

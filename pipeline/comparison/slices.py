@@ -14,7 +14,6 @@ from pipeline.comparison.intervals import CONFIDENCE, wilson
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.comparison.weighted import per_example
 from pipeline.figures import TRAIN, VALIDATION, figure, save
-from pipeline.metrics import Predicted
 
 MIN_EXAMPLES = 5
 """Groups with fewer are not looked at."""
@@ -98,12 +97,12 @@ def score_group(test: TestPredictions, kind: str, value: str) -> GroupScore:
         kind: A kind of group, such as `class`.
         value: The group in words.
     """
-    scores = _scores(slice_metric(test.predicted.task), test.predicted)[(test.groups[kind] == value).to_numpy()]
+    scores = per_example(slice_metric(test.predicted.task), test.predicted)[(test.groups[kind] == value).to_numpy()]
     return GroupScore(float(scores.mean()), *_interval(scores), len(scores))
 
 
 def _rows(test: TestPredictions, metric: str) -> Iterator[tuple[object, ...]]:
-    scores = _scores(metric, test.predicted)
+    scores = per_example(metric, test.predicted)
     for kind in test.groups:
         groups = test.groups[kind].to_numpy()
         for value in sorted(set(groups)):
@@ -113,12 +112,6 @@ def _rows(test: TestPredictions, metric: str) -> Iterator[tuple[object, ...]]:
                 low, high = _interval(here)
                 p = _worse(here, rest, higher_is_worse=metric == "mae")
                 yield kind, value, len(here), metric, here.mean(), low, high, rest.mean(), p
-
-
-def _scores(metric: str, of: Predicted) -> np.ndarray:
-    scores = per_example(metric, of)
-    assert scores is not None
-    return scores
 
 
 def _interval(scores: np.ndarray) -> tuple[float, float]:

@@ -34,6 +34,4 @@ def at_temperature(of: Predicted, temperature: float) -> Predicted:
 
 
 def _loss(of: Predicted) -> float:
-    losses = per_example("log_loss", of)
-    assert losses is not None
-    return float(losses.mean())
+    return float(per_example("log_loss", of).mean())

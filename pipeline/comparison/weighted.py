@@ -29,9 +29,14 @@ def weighted(name: str, of: Predicted) -> Statistic:
     return _WEIGHTED[name](of)
 
 
-def per_example(name: str, of: Predicted) -> np.ndarray | None:
-    """The values whose mean over the examples is the metric: (num_examples,); None for a metric that is no mean."""
-    return _MEANS[name](of) if name in _MEANS else None
+def is_mean(name: str) -> bool:
+    """Whether a metric is a mean over examples."""
+    return name in _MEANS
+
+
+def per_example(name: str, of: Predicted) -> np.ndarray:
+    """The values whose mean over the examples is the metric, which must be one that `is_mean`: (num_examples,)."""
+    return _MEANS[name](of)
 
 
 def hits(name: str, of: Predicted) -> np.ndarray | None:

@@ -50,6 +50,10 @@ class EvaluateConfig(Section):
     average_precision, log_loss, brier, calibration_error (Guo et al. 2017). Values: mae, rmse, r2."""
     errors_shown: int = Field(16, ge=0)
     """How many of the most confidently wrong examples are shown."""
+    robustness: bool = False
+    """Whether the model is also scored on corrupted test examples, level by level: images with noise, blur, less
+    contrast, rotated; texts with typos and words left out; tables with missing values and larger numbers. It takes as
+    long as up to 10,000 examples more."""
     temperature_scaling: bool = False
     """Whether the exported model divides its logits by the temperature that fits the validation split (Guo et al.
     2017), so that it is as sure as it is right. It is fitted, and its effect shown, in any case. Only for classes."""

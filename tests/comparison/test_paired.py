@@ -63,12 +63,22 @@ def test_a_model_is_not_told_apart_from_itself() -> None:
         assert (found.value, found.p, found.distinguishable) == (0.0, 1.0, False)
 
 
-def test_the_bootstrap_of_a_mean_is_the_paired_t_test() -> None:
+def test_means_are_compared_by_the_paired_t_test() -> None:
     first, second = predicted("regression", 300, seed=1), predicted("regression", 300, seed=2)
     losses = [np.abs(of.outputs - of.labels).mean(axis=1) for of in (first, second)]
-    found = effect("mae", first, second, seed=0)
-    assert found.p == pytest.approx(stats.ttest_rel(*losses).pvalue, rel=0.1)
-    assert found.standard_error == pytest.approx(stats.sem(losses[0] - losses[1]), rel=0.05)
+    found, expected = effect("mae", first, second, seed=0), stats.ttest_rel(*losses)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+def test_the_bootstrap_has_the_error_that_means_have_within_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = {name: predicted("multiclass", 300, seed=seed) for name, seed in (("a", 1), ("b", 2))}
+    (expected,) = effects("log_loss", models, seed=0)
+    monkeypatch.setattr("pipeline.comparison.paired.is_mean", lambda _: False)
+    (found,) = effects("log_loss", models, seed=0, num_resamples=20_000)
+    assert (expected.test, found.test) == ("paired t-test", "paired bootstrap")
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.03)
+    assert found.value == pytest.approx(expected.value)
 
 
 def test_pairs_of_many_models_are_corrected_for_their_number() -> None:
