@@ -16,9 +16,10 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from pipeline.tracking.folder import RunFolder, run_folders, unsent_folders
+from pipeline.tracking.opening import Tracking
 from pipeline.tracking.reading import RunRecord, champion_versions, read_folder, read_runs, stored_id
 from pipeline.tracking.reaping import ERROR, reap_folders
-from pipeline.tracking.run import Run, Stage, Tracking
+from pipeline.tracking.run import Run, Stage
 from pipeline.tracking.sending import Sender
 from pipeline.tracking.store import Store, StoreAwayError, absolute_uri, open_store, sqlite_file
 

@@ -1,0 +1,208 @@
+"""Opening a place for runs: what is left of dead ones, whether the store answers, and each run from begin to end.
+
+A run is written to its own folder (`run.py`) and sent from there (`sending.py`): by a process beside it while it goes
+on, and by itself at its end. No stage waits for the store.
+"""
+
+import contextlib
+import getpass
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+from mlflow.exceptions import MlflowException
+from mlflow.utils import mlflow_tags
+
+from pipeline.errors import UserError
+from pipeline.recipe.tracking import TrackingConfig
+from pipeline.tracking.background import Background
+from pipeline.tracking.folder import RUN_TAG, Header, RunFolder, unsent_folders
+from pipeline.tracking.note import RunFacts
+from pipeline.tracking.reaping import PROCESS, reap, reap_folders, this_process
+from pipeline.tracking.run import Run, closing
+from pipeline.tracking.sending import Sender
+from pipeline.tracking.store import Store, StoreAwayError, absolute_uri, find_experiment, is_away, one_line, open_store
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A place on disk that takes runs, and the store that they are sent to."""
+
+    config: TrackingConfig
+    experiment: str
+    """Name of the MLflow experiment."""
+    base: Path
+    """Folder that relative paths are relative to."""
+    say: Say
+    """Tells the user what goes on with the store."""
+    reaped: list[str]
+    """Ids of the MLflow runs found dead at the start, now KILLED."""
+    opened: Store | None
+    """The store, if it answered at the start."""
+
+    @classmethod
+    def open(cls, section: TrackingConfig, *, experiment: str, base: Path, say: Say = lambda _: None) -> "Tracking":
+        """Closes the runs that killed processes left RUNNING, and looks whether the store answers.
+
+        Args:
+            section: The recipe's `tracking` section.
+            experiment: Name of the experiment if the section has none.
+            base: Folder that relative paths are relative to: the working directory.
+            say: Is told in one line what the user should know: that the store is away, that records wait.
+
+        Raises:
+            UserError: If the URI is no store, or the experiment was deleted. A server that is away is no mistake.
+        """
+        name = section.experiment or experiment
+        root = runs_root(base, section)
+        try:
+            store = open_store(section.uri, base)
+            find_experiment(store, name)
+        except StoreAwayError as away:
+            reap_folders(root)
+            say(f"{away.said}. The run goes on: it is recorded here, and sent when the store is back")
+            return cls(section, name, base, say, [], None)
+        except MlflowException as error:
+            if not is_away(error):
+                raise
+            say(f"{one_line(error)}. The run goes on: it is recorded here, and sent when the store is back")
+            return cls(section, name, base, say, [], None)
+        tracking = cls(section, name, base, say, reap(store.client), store)
+        for folder in reap_folders(root):
+            tracking.send(Sender(folder))
+        waiting = [folder for folder in unsent_folders(root) if not folder.lives()]
+        if waiting:
+            say(f"{len(waiting)} earlier runs have records that their store lacks: `plumbline sync` sends them")
+        return tracking
+
+    @property
+    def store(self) -> Store:
+        """The store; opened now if it was away at the start.
+
+        Raises:
+            StoreAwayError: If it still is.
+        """
+        return self.opened or open_store(self.config.uri, self.base)
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's id of the experiment."""
+        return find_experiment(self.store, self.experiment)
+
+    @contextlib.contextmanager
+    def run(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any],
+        environment: Mapping[str, str],
+        artifacts: Mapping[str, str],
+        run_id: str | None = None,
+        live: bool = True,
+    ) -> Iterator[Run]:
+        """Records one pipeline run; it ends as FINISHED, FAILED or KILLED, whatever happens in the block.
+
+        Args:
+            name: Name of the run.
+            params: Flat recipe keys.
+            environment: Flat facts of code and machine, kept as tags and as `environment.json`.
+            artifacts: File name in the run to its text: `{"recipe.yaml": ...}`.
+            run_id: A run whose process died, which goes on now; a new run if there is no record of it.
+            live: Whether records are sent while the run goes on; else at its end.
+
+        Raises:
+            UserError: If the disk does not take a record.
+        """
+        folder = RunFolder(runs_root(self.base, self.config) / run_id) if run_id else None
+        again = folder is not None and folder.journal.exists()
+        if folder is None or not again:
+            folder = self._create(name, params)
+        with _only_writer(folder):
+            folder.mark_unsent()
+            run = Run(self, folder, RunFacts(name, params))
+            background = Background(folder) if live else None
+            try:
+                with closing(run, "", run.conclude):
+                    tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}
+                    run.begin("", tags, again=again)
+                    if not again:
+                        run.record("params", values=dict(params))
+                    files = {"environment.json": json.dumps(environment, indent=2, ensure_ascii=False), **artifacts}
+                    for file, text in files.items():
+                        run.log_text(text, file)
+                    yield run
+            finally:
+                sent = self.send(run.sender)
+                if background:
+                    background.end(sent=sent)
+
+    def send(self, sender: Sender) -> bool:
+        """Sends what a run's store lacks, and says what could not be sent.
+
+        Returns:
+            Whether nobody else is sending it any more.
+        """
+        try:
+            sender.send()
+        except Timeout:
+            return False
+        except UserError as error:
+            said = error.said if isinstance(error, StoreAwayError) else error
+            self.say(f"{said}. All of run {sender.folder.path.name} is kept here: `plumbline sync` sends it")
+        for refused in sender.folder.sent.refused:
+            self.say(f"run {sender.folder.path.name}: the store does not take {refused}")
+        return True
+
+    def _create(self, name: str, params: Mapping[str, Any]) -> RunFolder:
+        """Makes the folder of a new run, and the run in the store if it answers."""
+        started, run_id = time.time_ns() // 1_000_000, None
+        if self.opened:
+            with contextlib.suppress(MlflowException, OSError), self.opened.turn():
+                created = self.opened.client.create_run(
+                    self.experiment_id, start_time=started, run_name=name, tags={PROCESS: this_process()}
+                )
+                run_id = str(created.info.run_id)
+        header = Header(
+            id=run_id or uuid.uuid4().hex,
+            name=name,
+            experiment=self.experiment,
+            uri=self.opened.uri if self.opened else absolute_uri(self.config.uri, self.base),
+            started=started,
+            params=dict(params),
+            in_store=run_id is not None,
+        )
+        return RunFolder.create(runs_root(self.base, self.config), header)
+
+
+def runs_root(base: Path, section: TrackingConfig) -> Path:
+    """Where the folders of runs lie."""
+    return base / section.directory / "runs"
+
+
+@contextlib.contextmanager
+def _only_writer(folder: RunFolder) -> Iterator[None]:
+    try:
+        lock = folder.writing().acquire()
+    except Timeout:
+        raise UserError(f"run {folder.path.name} goes on in another process: wait for it, or end it first") from None
+    with lock:
+        yield
+
+
+def _source_tags(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """MLflow's own tags of who ran what, which its pages show."""
+    tags = {
+        mlflow_tags.MLFLOW_SOURCE_NAME: f"plumbline run {name}",
+        mlflow_tags.MLFLOW_SOURCE_TYPE: "LOCAL",
+        mlflow_tags.MLFLOW_USER: getpass.getuser(),
+    }
+    if "git.commit" in environment:
+        tags[mlflow_tags.MLFLOW_GIT_COMMIT] = environment["git.commit"]
+    return tags
