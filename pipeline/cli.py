@@ -95,8 +95,15 @@ def stop_on_signals() -> None:
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped; refuse to begin one.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say which stages would run and why; run nothing.")
+@click.option("--seeds", type=int, help="Train and evaluate with so many seeds; register nothing.")
 def run(
-    recipe: str, overrides: tuple[str, ...], force: tuple[str, ...], until: str | None, resume: bool, only_plan: bool
+    recipe: str,
+    overrides: tuple[str, ...],
+    force: tuple[str, ...],
+    until: str | None,
+    resume: bool,
+    only_plan: bool,
+    seeds: int | None,
 ) -> None:
     """Runs a recipe: collect, preprocess, train, evaluate, register.
 
@@ -114,6 +121,14 @@ def run(
         print_plan(plan(loaded, force=force, until=until))
         return
     stop_on_signals()
+    if seeds is not None:
+        from pipeline.seeds import run_seeds
+        from pipeline.terminal import print_seeds
+
+        if force or until or resume:
+            raise UserError("--seeds: expected no --force, --until or --resume beside it: every seed is a whole run")
+        print_seeds(run_seeds(loaded, seeds, listener=terminal()))
+        return
     print_result(run_recipe(loaded, force=force, until=until, resume=resume, listener=terminal()))
 
 
@@ -312,14 +327,48 @@ def replay(run: str, steps: int | None, directory: Path) -> None:
 
 @command
 @tracked
+@click.argument("run")
+def diagnose(uri: str | None, run: str) -> None:
+    """Says what is wrong with a run's training, in which layer, since when, and what to change. RUN is an id or a name.
+
+    Ends with 3 if it is sick.
+    """
+    from pipeline.diagnosed import diagnosed
+
+    found = diagnosed(uri, run, say=notice)
+    click.echo("\n".join(found.lines()))
+    if found.sick:
+        sys.exit(3)
+
+
+@command
+@tracked
 @click.argument("a")
 @click.argument("b")
-def compare(uri: str | None, a: str, b: str) -> None:
-    """Says what differs between two runs: recipe, data, code, metrics. A and B are run ids or names."""
+@click.argument("more", nargs=-1, metavar="[C]...")
+@click.option("--out", type=click.Path(path_type=Path), default="comparison.html", help="The page to write.")
+def compare(uri: str | None, a: str, b: str, more: tuple[str, ...], out: Path) -> None:
+    """Says which run is better, if one is, and what differs: recipe, data, code. A, B and C are run ids or names.
+
+    Runs are compared by what they answered on the test examples that all have: how much better, with interval and test,
+    or how many examples it would take to know. Runs of several seeds are compared seed by seed.
+    """
+    from pipeline.compare import compare_tested, comparison_lines, record_comparison
     from pipeline.runs import compare_runs, comparison_table
     from pipeline.terminal import console
 
-    console().print(comparison_table(compare_runs(uri, a, b, say=notice)))
+    try:
+        found = compare_tested(uri, [a, b, *more], say=notice)
+    except UserError as error:
+        if more:
+            raise
+        differences = comparison_table(compare_runs(uri, a, b, say=notice))
+        click.echo(f"no verdict: {error}")
+        console().print(differences)
+        return
+    console().print(comparison_lines(found))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    click.echo(f"wrote {out}, and to run {record_comparison(uri, found, out, say=notice)}")
 
 
 @command

@@ -18,8 +18,7 @@ from pipeline.comparison.seeds import seed_effects, spread
 from pipeline.comparison.verdict import verdict
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
-from pipeline.runs import ENVIRONMENT, SHORT, Say, find_run, known_runs, open_existing
-from pipeline.runs import _roots as roots
+from pipeline.runs import ENVIRONMENT, SHORT, Say, find_run, known_runs, open_existing, roots
 from pipeline.tracking import RunFolder, RunRecord, Tracking, absolute_uri
 
 EXPERIMENT = "comparisons"

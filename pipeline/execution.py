@@ -17,6 +17,7 @@ from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads, step_by_step
 from pipeline.recipe.tree import Recipe
+from pipeline.results import scores_on_test
 from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RunResult:
     @property
     def test_metrics(self) -> dict[str, float]:
         """Metrics on the test set, by their plain names."""
-        return {k.removeprefix("test/"): v for k, v in self.metrics.items() if k.startswith("test/")}
+        return scores_on_test(self.metrics)
 
     @property
     def model(self) -> str:
@@ -217,7 +218,9 @@ class _Walk:
                 outcome = self._reuse(stage, entry)
             else:
                 why = outdated or _why_run(stage, ingredients, self.cache, self.recipe, self.forced)
-                outcome = Outcome(stage.name, True, why, self._execute(stage, ingredients, why))
+                found = self._continuation(stage, ingredients)
+                why = found.reason if found else why
+                outcome = Outcome(stage.name, True, why, self._execute(stage, ingredients, why, found))
         self.cache.remember(self.recipe.name, stage.name, outcome.entry)
         self.fingerprints[stage.name] = outcome.entry.result.fingerprint
         self.outcomes.append(outcome)
@@ -267,9 +270,7 @@ class _Walk:
             self.run.replay(stage.name, entry)
         return Outcome(stage.name, False, reason, entry)
 
-    def _execute(self, stage: Stage, ingredients: Ingredients, reason: str) -> Entry:
-        found = self._continuation(stage, ingredients)
-        reason = found.reason if found else reason
+    def _execute(self, stage: Stage, ingredients: Ingredients, reason: str, found: "Continuation | None") -> Entry:
         self._tell(stage, "runs", reason)
         run = self.run or self._open_run(found.run_id if found and found.is_same else None)
         origin = found.folder if found and not found.is_same else None

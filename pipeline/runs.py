@@ -14,6 +14,7 @@ from rich.text import Text
 from pipeline.errors import UserError
 from pipeline.recipe.errors import nearest
 from pipeline.recipe.tracking import TrackingConfig
+from pipeline.results import is_bound
 from pipeline.tracking import (
     ERROR,
     RunFolder,
@@ -160,19 +161,19 @@ def known_runs(
     try:
         store = open_existing(uri)
     except UserError as error:
-        here = [folder for root in _roots(place) for folder in run_folders(root)]
+        here = [folder for root in roots(place) for folder in run_folders(root)]
         records = _recorded(here, place, experiment)
         if not records:
             raise
         say(f"{error.said if isinstance(error, StoreAwayError) else error}. These are the runs recorded here")
         return iter(records), {}
-    unsent = _recorded([folder for root in _roots(place) for folder in unsent_folders(root)], place, experiment)
+    unsent = _recorded([folder for root in roots(place) for folder in unsent_folders(root)], place, experiment)
     ids = {record.id for record in unsent}
     stored = (record for record in read_runs(store, experiment) if record.id not in ids)
     return merge(stored, unsent, key=lambda record: record.started, reverse=True), champion_versions(store)
 
 
-def _roots(uri: str) -> list[Path]:
+def roots(uri: str) -> list[Path]:
     """Where the folders of a store's runs may lie: in the default directory, and beside a sqlite file."""
     beside = sqlite_file(uri)
     return list(
@@ -280,7 +281,7 @@ def comparison_table(comparison: Comparison) -> Group:
 
 def _row(record: RunRecord, champions: Mapping[str, str]) -> RunRow:
     metrics = _under(record.metrics, "test/") or _under(record.metrics, "best/")
-    metrics = {key: value for key, value in metrics.items() if not key.endswith(("_low", "_high"))}
+    metrics = {key: value for key, value in metrics.items() if not is_bound(key, metrics)}
     return RunRow(
         id=record.id[:SHORT],
         name=record.name,

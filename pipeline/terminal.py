@@ -10,6 +10,7 @@ from pipeline.results import in_words, scores_on_test
 
 if TYPE_CHECKING:
     from pipeline.execution import Planned, RunResult
+    from pipeline.seeds import SeedsResult
 
 
 def console() -> Console:
@@ -61,6 +62,15 @@ def print_result(result: "RunResult") -> None:
         out.print(f"model     {_escaped(result.model)}", highlight=False)
     if result.run_id:
         out.print(f"run       {result.run_id}   look at it with: plumbline ui", highlight=False)
+
+
+def print_seeds(result: "SeedsResult") -> None:
+    """Prints what a recipe scores over its seeds, and where to look."""
+    out = console()
+    out.print()
+    for spread in result.spreads.values():
+        out.print(f"test      {_escaped(str(spread))}", highlight=False)
+    out.print(f"run       {result.run_id}   compare it with another: plumbline compare", highlight=False)
 
 
 def _metric(name: str, metrics: Mapping[str, float]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.manifest import Manifest
+from pipeline.results import in_words, scores_on_test
 
 FIGURES_NAMED = 2
 """Pictures and reports of each stage that the note points to."""
@@ -92,11 +93,12 @@ def _training(facts: RunFacts) -> str:
 
 
 def _test(facts: RunFacts) -> str:
-    test = {key.removeprefix("test/"): value for key, value in facts.metrics.items() if key.startswith("test/")}
-    if not test:
+    names = scores_on_test(facts.metrics)
+    if not names:
         return "not evaluated"
     model = registered_as(facts.tags)
-    return f"{_values(test)}; " + (f"registered as {model}" if model else "not registered")
+    test = ", ".join(f"{name} {in_words(name, facts.metrics, '.4g')}" for name in names)
+    return f"{test}; " + (f"registered as {model}" if model else "not registered")
 
 
 def _look_at(facts: RunFacts) -> str:
