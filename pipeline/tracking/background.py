@@ -19,7 +19,8 @@ class Background:
     """The shipper of one run."""
 
     folder: RunFolder
-    _process: "subprocess.Popen[bytes] | None" = None
+    process: "subprocess.Popen[bytes] | None" = None
+    """None: it was not started yet."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: bool = False
 
@@ -33,18 +34,18 @@ class Background:
         self._timer.cancel()
         with self._lock:
             self._ended = True
-        if self._process and sent:
-            self._process.terminate()
-            self._process.wait()
-        elif self._process:
-            _LEFT.append(self._process)
+        if self.process and sent:
+            self.process.terminate()
+            self.process.wait()
+        elif self.process:
+            _LEFT.append(self.process)
 
     def _start(self) -> None:
         with self._lock:
             if not self._ended:
                 command = [sys.executable, "-m", "pipeline.tracking.shipper", str(self.folder.path.absolute())]
                 with (self.folder.path / "shipper.log").open("wb") as log:
-                    self._process = subprocess.Popen(
+                    self.process = subprocess.Popen(
                         command,
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.DEVNULL,

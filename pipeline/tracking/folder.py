@@ -77,11 +77,12 @@ class RunFolder:
     def create(cls, root: Path, header: Header) -> "RunFolder":
         """Makes the folder of a new run under `root`, whole or not at all."""
         partial = root / f".{header.id}.partial"
-        (partial / "artifacts").mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(mode=0o700)  # the URI may hold a password
+        (partial / "artifacts").mkdir()
         (partial / UNSENT).touch()
-        file = partial / "run.json"
-        file.touch(mode=0o600)  # the URI may hold a password
-        file.write_text(json.dumps(asdict(header), indent=2, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(asdict(header), indent=2, ensure_ascii=False)
+        (partial / "run.json").write_text(text, encoding="utf-8")
         partial.rename(root / header.id)
         return cls(root / header.id)
 
@@ -142,8 +143,15 @@ class RunFolder:
         """The lock that the run's process holds while it lives; others try it for a moment to see whether it does."""
         return FileLock(self.path / ".writing.lock", timeout=timeout_secs, thread_local=False)
 
+    @property
+    def exists(self) -> bool:
+        """Whether it was not deleted."""
+        return (self.path / "run.json").exists()
+
     def lives(self) -> bool:
         """Whether the run's process is there."""
+        if not self.exists:  # a lock would make the folder again
+            return False
         try:
             with self.writing(timeout_secs=0):
                 return False

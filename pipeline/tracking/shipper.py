@@ -21,14 +21,14 @@ POLL_SECS = 1.0
 LONGEST_SECS = 30.0
 """Longest time between two attempts while the store is away."""
 
-NICENESS = 10
+NICENESS = 5
 """What the process yields to the training beside it."""
 
 
 def ship(folder: RunFolder) -> None:
     """Sends a run until its process is gone, with growing pauses while the store is away."""
     sender, pause = Sender(folder), POLL_SECS
-    while folder.path.exists():
+    while folder.exists:
         alive = folder.lives()
         try:
             sender.send()
@@ -44,7 +44,7 @@ def ship(folder: RunFolder) -> None:
 def _sleep(folder: RunFolder, secs: float) -> None:
     """Waits, but no longer than the run's process is there."""
     until = time.monotonic() + secs
-    while time.monotonic() < until and folder.path.exists() and folder.lives():
+    while time.monotonic() < until and folder.lives():
         time.sleep(min(POLL_SECS, max(0.0, until - time.monotonic())))
 
 

@@ -1,0 +1,52 @@
+"""The process beside a run: it ends with the run, with its folder, and not with Ctrl-C."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipeline.tracking import RunFolder, open_store
+from pipeline.tracking.background import Background
+from tests.test_tracking import NOBODY
+from tests.tracking.ledger import assert_all_there_once
+from tests.tracking.writing import open_at, write_run
+
+PATIENCE_SECS = 150
+
+
+def test_it_sends_what_a_process_that_died_has_left_and_ends(tmp_path: Path) -> None:
+    folder = write_run(open_at(tmp_path), tmp_path / "out")
+    (folder.path / "sent.json").unlink()
+    command = [sys.executable, "-m", "pipeline.tracking.shipper", str(folder.path)]
+    subprocess.run(command, check=True, timeout=PATIENCE_SECS)
+    (tmp_path / "copies").mkdir()
+    assert_all_there_once(folder, open_store("sqlite:///mlruns/mlflow.db", tmp_path), tmp_path / "copies")
+
+
+def test_it_is_out_of_reach_of_ctrl_c_and_ends_when_its_folder_is_deleted(tmp_path: Path) -> None:
+    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out")
+    with folder.writing():
+        process = started(folder)
+        assert os.getsid(process.pid) != os.getsid(0)
+        wait_until_it_has_tried(folder)
+        assert process.poll() is None
+        shutil.rmtree(folder.path)
+        process.wait(PATIENCE_SECS)
+    assert not folder.path.exists()
+
+
+def started(folder: RunFolder) -> "subprocess.Popen[bytes]":
+    background, until = Background(folder), time.monotonic() + PATIENCE_SECS
+    while background.process is None:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return background.process
+
+
+def wait_until_it_has_tried(folder: RunFolder) -> None:
+    until = time.monotonic() + PATIENCE_SECS
+    while NOBODY not in (folder.path / "shipper.log").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.1)
