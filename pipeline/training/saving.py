@@ -1,7 +1,6 @@
 """Saves a training while it runs: when a checkpoint is due, by whom it is written, where a training goes on."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -96,13 +95,23 @@ class Saver:
         arrays, facts = self.carried
         read = state.take(place, arrays, facts | self.conditions)
         self._saved_at, self._steps = time.monotonic(), 0
-        self._pending = self._writer.submit(self._write, read)
+        self._pending = self._writer.submit(lambda: self._checkpoints.save(read()))
 
     def finish(self) -> None:
-        """Waits for the checkpoint that is being written."""
-        if self._pending:
-            self._pending.result()
-            self._pending = None
+        """Waits for the checkpoint that is being written; says, once, if the disk does not take it."""
+        if self._pending is None:
+            return
+        pending, self._pending = self._pending, None
+        try:
+            pending.result()
+            self._is_full = False
+        except OSError as error:
+            if not self._is_full:
+                self._journal.say(
+                    f"warning: no checkpoint could be written ({error.strerror}); training goes on, the last whole "
+                    "checkpoint stays"
+                )
+            self._is_full = True
 
     def close(self) -> None:
         """Waits, and ends the thread that writes."""
@@ -120,18 +129,6 @@ class Saver:
         if section.every_steps is not None and self._steps >= section.every_steps:
             return True
         return section.every_epochs is not None and not place.step and place.epoch % section.every_epochs == 0
-
-    def _write(self, read: Callable[[], Checkpoint]) -> None:
-        try:
-            self._checkpoints.save(read())
-            self._is_full = False
-        except OSError as error:
-            if not self._is_full:
-                self._journal.say(
-                    f"warning: no checkpoint could be written ({error.strerror}); training goes on, the last whole "
-                    "checkpoint stays"
-                )
-            self._is_full = True
 
     def _farewell(self, place: Place) -> str:
         if self._is_full:

@@ -91,10 +91,7 @@ class TrainingState:
 
     @cached_property
     def _variables(self) -> dict[str, tf.Variable]:
-        """Every variable of TensorFlow once, by a name that is the same whenever the same recipe is built.
-
-        A mirrored variable is one on each device: batch statistics, for one, differ between them.
-        """
+        """Every variable of TensorFlow once, by a name that is the same whenever the same recipe is built."""
         groups = {
             "network": self._learner.variables,
             "optimizer": self._learner.optimizer.variables,
@@ -107,11 +104,7 @@ class TrainingState:
             for i, variable in enumerate(variables):
                 if id(variable) not in seen:
                     # Keras numbers what has no name by what the process built before.
-                    name = f"{group}/{i}/{re.sub(NUMBER, '', variable.path)}"
-                    mirrored = getattr(variable.value, "values", None)
-                    named |= (
-                        {f"{name}@{j}": each for j, each in enumerate(mirrored)} if mirrored else {name: variable.value}
-                    )
+                    named |= _by_device(f"{group}/{i}/{re.sub(NUMBER, '', variable.path)}", variable)
                     seen.add(id(variable))
         return named
 
@@ -131,6 +124,12 @@ class TrainingState:
             "callbacks": {name: values for name, values in fields.items() if values},
             "best_weights": {name: len(weights) for name, weights in self._best_weights().items()},
         }
+
+
+def _by_device(name: str, variable: keras.Variable) -> dict[str, tf.Variable]:
+    """The variable of TensorFlow; one for each device where it is mirrored: batch statistics differ between them."""
+    mirrored = getattr(variable.value, "values", None)
+    return {f"{name}@{i}": each for i, each in enumerate(mirrored)} if mirrored else {name: variable.value}
 
 
 def _fields(callback: keras.callbacks.Callback) -> dict[str, Any]:

@@ -34,8 +34,6 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         runs = _share(Path(folder), names, kills_each, given.seed, given.workers)
-    for run in runs:
-        print(json.dumps(run))
     counts = {key: sum(run[key] for run in runs) for key in ("kills", "continued", "half_written")}
     identical = sum(not run["different"] for run in runs)
     secs = round(time.monotonic() - started)
@@ -80,6 +78,7 @@ def _try(folder: Path, prepared: Path, name: str, kills_each: int, seed: int) ->
         told = run_with_kills(setup, place, chance, count)
         found = outcome(place)
         runs.append({"name": name, **told, "different": [part for part in expected if expected[part] != found[part]]})
+        print(json.dumps(runs[-1]), flush=True)
     return runs
 
 

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from pipeline.cache import Cache, Ingredients
 from pipeline.journal import Journal, read_journal
-from pipeline.training.checkpoint import SUFFIX, read_checkpoint
+from pipeline.recipe.phases import phase_sections
+from pipeline.training.checkpoint import SUFFIX, Place, read_checkpoint
 from pipeline.training.setup import TrainingSetup
 from pipeline.training.train import train
 
@@ -27,11 +28,14 @@ KEEPS = "checkpoints"
 CLOCKED = ("_secs",)
 """Fields of the state that are measured on a clock."""
 
+NUM_STEPS = 10
+"""Steps of an epoch."""
+
 EARLY = 0.15
 """Share of the kills that may come before there is anything to go on from."""
 
-LIFE_SECS = 0.4
-"""How long a process lives after its first checkpoint, at most: most trainings take about as long from there on."""
+LIFE_SECS = 0.03
+"""How long a process lives after it has come to the place of its kill, at most: some steps."""
 
 
 def in_process(work: Callable[[], None], output: Path) -> None:
@@ -60,6 +64,7 @@ def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, nu
         under its temporary name.
     """
     folder.mkdir(parents=True)
+    num_epochs = sum(section.epochs for section in phase_sections(setup.section))
     kills = half_written = 0
     while kills < num_kills:
         child = _fork(lambda: _run(setup, folder), folder / "output.txt")
@@ -67,7 +72,8 @@ def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, nu
             time.sleep(chance.random())
         else:
             before = _newest(folder)
-            while _newest(folder) == before and not _has_ended(child):
+            target = max(before, Place(0, chance.randrange(num_epochs), chance.randrange(NUM_STEPS)))
+            while _newest(folder) <= target and not _has_ended(child):
                 time.sleep(0.002)
             time.sleep(chance.random() * LIFE_SECS)
         if _has_ended(child):
@@ -147,5 +153,7 @@ def _has_ended(child: int) -> bool:
     return Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2].startswith("Z")
 
 
-def _newest(folder: Path) -> str:
-    return max((path.name for path in folder.rglob(f"*{SUFFIX}")), default="")
+def _newest(folder: Path) -> Place:
+    """The place of the newest checkpoint, whatever the phase."""
+    places = [Place(*map(int, path.stem.split("-"))) for path in folder.rglob(f"*{SUFFIX}")]
+    return max((place._replace(phase=0) for place in places), default=Place(0, 0, 0))
