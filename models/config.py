@@ -188,7 +188,8 @@ class CustomConfig(ModelSection):
     """`package.module:function`. It is called with the features (a Keras tensor: normalised images, token indices, or
     the numbers of a table beside the one-hot codes of its categories) and with `arguments`. It returns a Keras model
     that takes them, or a tensor made from them, of Keras's own layers; random seeds that it leaves open come from the
-    recipe's `seed`."""
+    recipe's `seed`. Keras Tuner's `build(hp)` and `HyperModel` can be named as well: `arguments` are the values of
+    their hyperparameters, and what they compile is left to `train`."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the function."""
     folder: str | None = None

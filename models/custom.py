@@ -17,6 +17,7 @@ from models.config import CustomConfig
 from models.entry import source_files, split_entry
 from models.errors import ModelError
 from models.features import Features, table_features
+from models.hypermodel import build_hypermodel, is_hypermodel
 from models.seeds import seed_for
 from models.spec import InputSpec
 
@@ -42,7 +43,7 @@ def build_custom(config: CustomConfig, features: Features, inputs: InputSpec, bl
             loaded where the model is served.
     """
     x = table_features(features, inputs, blocks) if inputs.kind == "table" else next(iter(features.values()))
-    function = _load(config)
+    function = load_function(config)
     with _seeded(seed_for(blocks.seed, "custom")), _policy(blocks.policy):
         network = _call(function, keras.Input(batch_shape=x.shape, dtype=x.dtype, name="features"), config)
         own = _rebuild(network, config.entry)
@@ -50,8 +51,12 @@ def build_custom(config: CustomConfig, features: Features, inputs: InputSpec, bl
     return own(x)
 
 
-def _load(config: CustomConfig) -> Callable[..., Any]:
-    """Imports the module anew, so that what runs is what the cache has hashed."""
+def load_function(config: CustomConfig) -> Callable[..., Any]:
+    """Imports the module of the user's function anew, so that what runs is what the cache has hashed.
+
+    Raises:
+        ModelError: If there is no such function.
+    """
     module, name = split_entry(config.entry)
     for known in source_files(config.entry, config.folder):
         sys.modules.pop(known, None)
@@ -74,7 +79,10 @@ def _load(config: CustomConfig) -> Callable[..., Any]:
 def _call(function: Callable[..., Any], features: keras.KerasTensor, config: CustomConfig) -> keras.Model:
     """Whatever form the function gives it, a model that takes the features."""
     try:
-        given = function(features, **config.arguments)
+        if is_hypermodel(function):
+            given, _ = build_hypermodel(function, config.arguments)
+        else:
+            given = function(features, **config.arguments)
         outputs = given(features) if isinstance(given, keras.Model) else given
     except Exception as error:
         raise _failed(config, "failed", error) from error

@@ -177,7 +177,8 @@ class Study:
 
     def told(self, job: Job, result: Result) -> None:
         """Records what came of it."""
-        self.record("tell", trial=job.trial, rung=job.rung, seed=job.seed, result=asdict(result))
+        written = {**asdict(result), "curve": list(result.curve)}
+        self.record("tell", trial=job.trial, rung=job.rung, seed=job.seed, result=written)
 
     def trials(self) -> list[Trial]:
         """The trials in the order of their numbers, each as its last rung left it."""

@@ -3,19 +3,24 @@
 import functools
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from models.config import CustomConfig
 from models.seeds import seed_for
 from pipeline.errors import UserError
 from pipeline.quiet import quiet_imports
-from pipeline.recipe.load import dump_recipe
+from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from tuning.display import LiveView, print_outcome, print_schedule
 from tuning.space import Space
 from tuning.study import Study
 from tuning.workers import Workers
+
+Tell = Callable[[dict[str, Any]], None]
 
 MEASURED = "measured.json"
 """File of a study that holds what its trainings will take."""
@@ -41,6 +46,7 @@ def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None) 
     Raises:
         UserError: For a mistake in the recipe or the data, before anything is trained.
     """
+    recipe = _with_declared_space(recipe)
     space = _space(recipe)
     return _run(Study.create(recipe, budget_secs=budget_secs), space, workers, budget_secs)
 
@@ -70,6 +76,54 @@ def _space(recipe: Recipe) -> Space:
         raise UserError(f"{recipe.name}: tune.space: no condition holds, so that nothing is searched: {space.left_out}")
     space.refuse_impossible(recipe.name)
     return space
+
+
+def _with_declared_space(recipe: Recipe) -> Recipe:
+    """Adds what a Keras Tuner model declares to the space; ranges that the recipe has stay."""
+    if recipe.tune is None or not isinstance(recipe.model, CustomConfig):
+        return recipe
+    with tempfile.TemporaryDirectory() as name:
+        folder, workers = Path(name), Workers(1)
+        (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+        found = _run_alone(workers, discover_space, folder / "recipe.yaml", folder / "space.json", folder / "log.txt")
+    tree = recipe.model_dump(by_alias=True, mode="json", exclude_none=True)
+    tree["tune"]["space"] = found["space"] | tree["tune"]["space"]
+    return load_recipe(tree)
+
+
+def discover_space(recipe: Path, out: Path, tell: Tell) -> None:
+    """Imports Keras only in the process that needs it."""
+    from tuning.discovery import discover
+
+    discover(recipe, out, tell)
+
+
+def measure_recipe(recipe: Path, out: Path, tell: Tell) -> None:
+    """Imports Keras only in the process that needs it."""
+    from tuning.trial import measure
+
+    measure(recipe, out, tell)
+
+
+def _run_alone(
+    workers: Workers, work: Callable[[Path, Path, Tell], None], recipe: Path, out: Path, log: Path
+) -> dict[str, Any]:
+    """Runs a function of a recipe in a process and returns the JSON that it writes.
+
+    Raises:
+        UserError: If it writes an error, or dies.
+    """
+    worker = workers.start(functools.partial(work, recipe, out), log)
+    while not list(workers.wait(1.0)):
+        pass
+    if not out.exists():
+        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        raise UserError(f"the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. {last}")
+    written: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    if "error" in written:
+        out.unlink()
+        raise UserError(str(written["error"]))
+    return written
 
 
 def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None) -> Tuned:
@@ -109,25 +163,13 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
 
 def _measure(study: Study, space: Space, workers: Workers) -> dict[str, float]:
     """Measures the recipe as it stands, once in a study; what its trials share is collected and prepared by it."""
-    from tuning.trial import measure
-
     file = study.folder / MEASURED
-    if not file.exists():
-        assert study.recipe.tune is not None
-        given = space.recipe({}, tune=study.recipe.tune.model_dump(mode="json", exclude_none=True))
-        with tempfile.TemporaryDirectory() as folder:
-            recipe = Path(folder) / "recipe.yaml"
-            recipe.write_text(dump_recipe(given), encoding="utf-8")
-            worker = workers.start(functools.partial(measure, recipe, file), study.folder / "log.txt")
-            while not list(workers.wait(1.0)):
-                pass
-        if not file.exists():
-            raise UserError(
-                f"{study.name}: the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. "
-                f"See {study.folder / 'log.txt'}"
-            )
-    measured: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-    if "error" in measured:
-        file.unlink()
-        raise UserError(str(measured["error"]))
-    return measured
+    if file.exists():
+        known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+        return known
+    assert study.recipe.tune is not None
+    given = space.recipe({}, tune=study.recipe.tune.model_dump(mode="json", exclude_none=True))
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / "recipe.yaml"
+        recipe.write_text(dump_recipe(given), encoding="utf-8")
+        return _run_alone(workers, measure_recipe, recipe, file, study.folder / "log.txt")

@@ -80,8 +80,9 @@ class TuneConfig(Section):
     """Whether the objective should be small or large; auto: large for accuracies, small for losses and errors."""
     trials: int | None = Field(None, ge=1)
     """Largest number of trials; null: 20, all points of a grid, one sweep of hyperband."""
-    space: Annotated[dict[str, ParameterConfig], Field(min_length=1)]
-    """Dotted recipe key to its range: {model.dropout: {type: float, low: 0.0, high: 0.6}}."""
+    space: dict[str, ParameterConfig] = {}
+    """Dotted recipe key to its range: {model.dropout: {type: float, low: 0.0, high: 0.6}}. What a custom model that is
+    Keras Tuner's declares itself is added, as `model.arguments.<name>`."""
     factor: int = Field(3, ge=2)
     """Of hyperband and asha: each rung trains this many times as long as the one before, and one in so many trials
     reaches it."""

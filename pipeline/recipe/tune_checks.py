@@ -30,6 +30,8 @@ def check_tune(recipe: Recipe, task: str | None = None) -> Iterator[Problem]:
     if section is None:
         return
     known = set(dotted_keys(Recipe))
+    if not section.space and recipe.model.type != "custom":
+        yield Problem("tune.space", "expected at least one key with its range. Received: none")
     for key, parameter in section.space.items():
         yield from _key(key, known)
         yield from _range(key, parameter)

@@ -45,7 +45,7 @@ def refusal(recipe, *overrides: str) -> list[str]:
 
 
 def test_every_built_in_recipe_loads():
-    assert set(built_in_recipes()) == {"digits", "breast_cancer", "docstrings"}
+    assert set(built_in_recipes()) == {"digits", "digits_tune", "breast_cancer", "docstrings"}
     for name in built_in_recipes():
         assert load_recipe(name).name == name
 

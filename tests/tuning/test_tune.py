@@ -1,0 +1,173 @@
+"""Whole studies: real trainings in real processes, MLflow, files; killed, signalled, failing."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.recipe.load import load_recipe
+from tuning.study import Study, ranked
+from tuning.tune import resume, tune
+
+RECIPE = """
+name: {name}
+data: {{type: breast_cancer}}
+model: {{type: mlp, units: [4]}}
+train: {{epochs: 3, optimizer: {{type: sgd, learning_rate: 0.01}}}}
+tracking: {{system_metrics: false}}
+tune:
+  algorithm: {algorithm}
+  objective: val_accuracy
+  trials: {trials}
+  finalists: 0
+  space: {space}
+"""
+SPACE = "{model.dropout: {type: float, low: 0.0, high: 0.5}}"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A folder whose prepared data the studies share."""
+    folder, before = tmp_path_factory.mktemp("work"), Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+def write(name, algorithm="random", trials=2, space=SPACE):
+    path = Path(f"{name}.yaml")
+    path.write_text(RECIPE.format(name=name, algorithm=algorithm, trials=trials, space=space), encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def driver(*arguments):
+    """`plumbline tune` in a process of its own."""
+    command = [sys.executable, "-m", "pipeline", "tune", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def kinds(name):
+    file = Path(f"mlruns/studies/{name}-1/events.jsonl")
+    return [json.loads(line)["kind"] for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def trainings(pid):
+    """Processes that train: forked by the server of the driver, and busy for a moment."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children = psutil.Process(pid).children(recursive=True)
+        return [each for each in children if each.ppid() != pid and each.cpu_times().user > 0.2]
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(here):
+    """A study of three trials, two at once, the best of them trained with other seeds."""
+    loaded = load_recipe(write("done", trials=3), ["tune.finalists=1", "tune.seeds=2", "tune.keep=1"])
+    return tune(loaded, workers=2).study
+
+
+def test_the_best_is_an_ordinary_recipe_that_runs_exactly(finished):
+    from pipeline.execution import run
+
+    best = ranked(finished.trials(), "max")[0]
+    again = run(finished.folder / "best.yaml", until="train")
+    assert not again.ran, "its training is that of the trial"
+    epochs = json.loads((again.folder("train") / "history.json").read_text())["epochs"]
+    assert max(epoch["val_accuracy"] for epoch in epochs) == best.result.score
+    assert {trial for trial, _ in finished.repeats()} == {-1, best.number}
+
+
+def test_only_the_best_keep_their_weights(finished):
+    trained = [trial for trial in finished.trials() if trial.result.weights]
+    kept = [trial.number for trial in trained if Path(trial.result.weights, "network.keras").exists()]
+    assert kept == [ranked(finished.trials(), "max")[0].number]
+    assert len(list((finished.folder / "records").glob("*/history.json"))) == 3 - 1 + 4
+
+
+def test_trials_are_nested_runs_of_the_study(finished, here):
+    from pipeline.tracking import open_store
+
+    client = open_store("sqlite:///mlruns/mlflow.db", here).client
+    parent = (finished.folder / "run_id").read_text()
+    experiment = client.get_run(parent).info.experiment_id
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+    trials = {child.data.tags["trial"]: child for child in children if "seed" not in child.data.tags["trial"]}
+    assert set(trials) == {"0000", "0001", "0002"}
+    for number, child in trials.items():
+        assert child.data.metrics["objective"] == finished.trials()[int(number)].result.score
+        assert child.data.params["model.dropout"] == str(finished.trials()[int(number)].job.point["model.dropout"])
+        assert [point.step for point in client.get_metric_history(child.info.run_id, "val_accuracy")] == [0, 1, 2]
+    assert "plumbline run" in client.get_run(parent).data.tags["mlflow.note.content"]
+    names = {Path(file.path).name for file in client.list_artifacts(parent, "study")}
+    assert {"history.png", "slices.png", "parallel_coordinates.png", "best.yaml", "trials.csv"} <= names
+
+
+def test_hyperband_killed_and_continued_is_the_study_that_was_not(here):
+    path = write("halved", "hyperband", 3)
+    with driver(path) as process:
+        wait_for(lambda: kinds("halved").count("tell") == 3, process)
+        process.kill()
+    continued = resume(Study.open("halved-1")).study
+    whole = tune(load_recipe(path, ["tracking.directory=elsewhere"])).study
+    results = [
+        [(t.job, t.result.score, t.result.epochs, t.result.curve) for t in study.trials()]
+        for study in (continued, whole)
+    ]
+    assert results[0] == results[1]
+    assert max(trial.result.epochs for trial in continued.trials()) == 3
+    assert any(trial.job.rung == 1 for trial in continued.trials())
+
+
+def test_failing_trials_have_a_cause_and_no_score(here):
+    space = """{
+      train.optimizer.learning_rate: {type: choice, values: [0.01, 1.0e+30]},
+      train.optimizer.type: {type: choice, values: [sgd, adam]},
+      train.optimizer.momentum: {type: choice, values: [0.9]}}"""
+    study = tune(load_recipe(write("failing", "grid", "null", space))).study
+    assert study.reason() == "every point of the grid has been tried"
+    results = {
+        (t.job.point["train.optimizer.type"], t.job.point["train.optimizer.learning_rate"]): t.result
+        for t in study.trials()
+    }
+    assert results["sgd", 0.01].status == "scored"
+    assert results["sgd", 1e30].cause.startswith("nan: ")
+    assert {results["adam", rate].status for rate in (0.01, 1e30)} == {"invalid"}
+    assert (study.folder / "best.yaml").exists()
+
+
+def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
+    path = write("murdered")
+    with driver(path, "train.epochs=4000") as process:
+        wait_for(lambda: kinds("murdered").count("ask") == 1 and trainings(process.pid), process)
+        trainings(process.pid)[0].kill()
+        wait_for(lambda: kinds("murdered").count("ask") == 2, process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "plumbline tune --resume STUDY" in errors
+    assert "Traceback" not in errors
+    first, second = Study.open("murdered-1").trials()
+    assert first.result.status == "failed"
+    assert "SIGKILL" in first.result.cause or "out of memory" in first.result.cause
+    assert second.result is None, "it was interrupted, which is no failure"
+    assert not trainings(process.pid)

@@ -1,0 +1,50 @@
+"""The space that a Keras Tuner model declares itself, as the recipe writes spaces."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.config import CustomConfig
+from models.custom import load_function
+from models.hypermodel import build_hypermodel, is_hypermodel
+from pipeline.errors import UserError
+from pipeline.recipe.load import load_recipe
+from tuning.study import write_whole
+
+PREFIX = "model.arguments."
+"""Where the recipe has the values of such a model's hyperparameters."""
+
+
+def discover(recipe_file: Path, out: Path, _: Any) -> None:
+    """Builds the model once, and writes the space that it declared on the way.
+
+    Args:
+        recipe_file: A recipe with a custom model.
+        out: JSON file to write: `space`, dotted key to its range; or `error`.
+    """
+    model = load_recipe(recipe_file).model
+    assert isinstance(model, CustomConfig)
+    try:
+        function = load_function(model)
+        declared = build_hypermodel(function, model.arguments)[1].space if is_hypermodel(function) else []
+    except UserError as error:
+        write_whole(out, json.dumps({"error": str(error)}))
+        return
+    space = {PREFIX + hp.name: parameter for hp in declared if (parameter := _parameter(hp))}
+    write_whole(out, json.dumps({"space": space}))
+
+
+def _parameter(hp: Any) -> dict[str, Any] | None:
+    """Keras Tuner's hyperparameter as the recipe writes it; None: it is fixed."""
+    when = {PREFIX + condition.name: list(condition.values) for condition in hp.conditions}
+    condition = {"when": when} if when else {}
+    match type(hp).__name__:
+        case "Fixed":
+            return None
+        case "Boolean":
+            return {"type": "boolean", **condition}
+        case "Choice":
+            return {"type": "choice", "values": list(hp.values), **condition}
+    step = {"step": hp.step} if hp.step is not None else {}
+    log = {"log": True} if hp.sampling == "log" else {}
+    return {"type": type(hp).__name__.lower(), "low": hp.min_value, "high": hp.max_value, **step, **log, **condition}
