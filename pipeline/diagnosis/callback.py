@@ -3,6 +3,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -11,6 +12,7 @@ import psutil
 from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
+from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_probed
 from pipeline.diagnosis.signals import Epoch, Signals
 
@@ -27,16 +29,29 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             through the network, up to 1,024 tell what a simple model gets.
         y_probe: Their labels.
         on_sick: `stop` ends the training at the first critical finding.
+        say: Called with findings above a note when they are made, the gravest first.
     """
 
-    def __init__(self, x_probe: Any, y_probe: Any, *, on_sick: Literal["warn", "stop"] = "warn"):
+    state_fields = ("seen",)
+    """What a checkpoint of `pipeline.training` keeps of it."""
+
+    def __init__(
+        self,
+        x_probe: Any,
+        y_probe: Any,
+        *,
+        on_sick: Literal["warn", "stop"] = "warn",
+        say: Callable[[list[Finding]], None] = lambda _: None,
+    ):
         super().__init__()
+        self._say = say
         self._x, self._y = x_probe, y_probe
         self._on_sick = on_sick
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
         self._started = 0.0
-        self._steps_read = 0
+        self._steps_read: int | None = 0
+        """Optimiser steps at the last look; None: before a resume, so that what changed since is unknown."""
         self.findings: list[Finding] = []
         """What was found, the gravest first; findings stay once they are made."""
 
@@ -44,6 +59,16 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     def healthy(self) -> bool:
         """Whether nothing was found above `note`."""
         return all(finding.severity == "note" for finding in self.findings)
+
+    @property
+    def seen(self) -> str:
+        """All that was seen and said so far, as text; setting it goes on from there."""
+        return seen_to_text(self._readings, self._epochs, self.findings)
+
+    @seen.setter
+    def seen(self, text: str) -> None:
+        self._readings, self._epochs, self.findings = seen_from_text(text)
+        self._steps_read = None
 
     @property
     def signals(self) -> Signals:
@@ -91,14 +116,18 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._diagnose()
 
     def _look(self, epoch: int) -> None:
-        steps = self._steps()
-        self._readings.append(self._probe.read(epoch, steps - self._steps_read))
+        steps, before = self._steps(), self._steps_read
+        self._readings.append(self._probe.read(epoch, None if before is None else steps - before))
         self._steps_read = steps
 
     def _steps(self) -> int:
         return int(self.model.optimizer.iterations.numpy())
 
     def _diagnose(self) -> None:
+        before = {finding.symptom: finding.rank for finding in self.findings}
         self.findings = merged(self.findings, diagnose(self.signals))
+        new = [finding for finding in self.findings if finding.rank > before.get(finding.symptom, 0)]
+        if new:
+            self._say(new)
         if self._on_sick == "stop" and any(finding.severity == "critical" for finding in self.findings):
             self.model.stop_training = True

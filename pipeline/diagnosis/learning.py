@@ -116,7 +116,7 @@ class FirstQuestion(Section):
         if len(losses) < 3 or skill > 1 - self.min_skill or signals.last.epoch == 0:
             return ""
         steps = max(1, facts.steps_per_epoch) * max(0, facts.planned_epochs - signals.epoch)
-        pace = signals.column(Column.UPDATE)[1:].max(axis=0)
+        pace = np.nan_to_num(signals.column(Column.UPDATE)[1:], nan=1.0).max(axis=0)
         left = (losses[-1] - losses[0]) / (len(losses) - 1) * (facts.planned_epochs - len(losses))
         goal = facts.constant_loss / 2
         if (pace * steps >= self.reach).any() or not losses[-1] + left > goal:

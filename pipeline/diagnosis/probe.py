@@ -1,5 +1,6 @@
 """Looks at a network over a fixed batch of examples: one compiled forward and backward pass, reduced on the device."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,21 +68,21 @@ class Probe:
             input_ratio=self._input[1],
             labels_problem=labels_problem(self.task, self._y, self._num_outputs),
             optimizer=type(inner).__name__,
-            learning_rate=float(keras.ops.convert_to_numpy(inner.learning_rate)),
+            learning_rate=_peak_rate(inner, planned_epochs * max(1, steps_per_epoch)),
             momentum=float(getattr(inner, "momentum", 0.0) or 0.0),
             clipped=any(clips),
             steps_per_epoch=steps_per_epoch,
         )
 
-    def read(self, epoch: int, steps: int = 1) -> Reading:
+    def read(self, epoch: int, steps: int | None = 1) -> Reading:
         """Looks once.
 
         Args:
             epoch: Epochs completed.
-            steps: Optimiser steps since the reading before.
+            steps: Optimiser steps since the reading before; None: unknown, so that the change a step is, too.
         """
         table, run = (np.array(each) for each in self._read(self._x, self._y))
-        table[:, Column.UPDATE] /= max(1, steps)
+        table[:, Column.UPDATE] /= math.nan if steps is None else max(1, steps)
         loss, score, spread, top_share, finite, lowest, highest, size, ratio = (float(value) for value in run)
         self._input = (size, ratio)
         everything = bool(finite) and not table[:, Column.NON_FINITE].any()
@@ -147,6 +148,14 @@ class Probe:
             total += tf.cast(tf.reduce_sum(previous**2), "float32")
             previous.assign(now)
         return tf.sqrt(squares / tf.maximum(total, 1e-24))
+
+
+def _peak_rate(optimizer: keras.optimizers.Optimizer, num_steps: int) -> float:
+    """The largest learning rate of the plan: a schedule may begin with next to nothing."""
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return max(float(schedule(step)) for step in np.linspace(0, num_steps, 50).astype(int).tolist())
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
 
 
 def _first(each: Any) -> tf.Tensor:

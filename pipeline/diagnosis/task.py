@@ -167,7 +167,7 @@ def _loss(model: keras.Model) -> tuple[str, LossFunction | None]:
         return "", None
     found = keras.losses.get(loss)
     function = getattr(found, "fn", found)
-    name = getattr(function, "__name__", type(found).__name__)
+    name = getattr(function, "__name__", getattr(found, "name", type(found).__name__))
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), lambda y, p: _mean_loss(found, y, p)
 
 

@@ -17,6 +17,7 @@ from pipeline.recipe.train import (
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
 from pipeline.training.checkpoint import Place
+from pipeline.training.health import record, watch
 from pipeline.training.history import History
 from pipeline.training.loop import Loop, Position
 from pipeline.training.saving import Saver
@@ -55,10 +56,12 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
+    diagnosis = watch(network, section, validation, journal)
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:
-        watching = callbacks(log, stopping, plateau, _averaging(section, first_epoch), ProgressBar(advance, training))
+        averaging, bar = _averaging(section, first_epoch), ProgressBar(advance, training)
+        watching = callbacks(log, stopping, plateau, averaging, bar, diagnosis)
         state, found = TrainingState(network, watching), saver.start(phase)
 
         def restore() -> None:
@@ -75,6 +78,8 @@ def fit(
 
         start = Position(found.place.epoch, found.place.step) if found else None
         loop.run(watching, start=start, restore=restore, passed=passed)
+    if diagnosis:
+        record(diagnosis, journal)
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
     if _has_average(section):
@@ -89,13 +94,15 @@ def callbacks(
     plateau: keras.callbacks.ReduceLROnPlateau | None,
     averaging: keras.callbacks.Callback | None,
     bar: ProgressBar,
+    diagnosis: keras.callbacks.Callback | None,
 ) -> list[keras.callbacks.Callback]:
     """Lists what watches a training, in the order in which it is called.
 
     Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
-    next step.
+    next step. The diagnosis sees the weights of the epoch, before early stopping puts back those of the best.
     """
-    return [callback for callback in (FiniteLoss(), plateau, averaging, LossScale(), log, bar, stopping) if callback]
+    found = (FiniteLoss(), plateau, averaging, LossScale(), log, bar, diagnosis, stopping)
+    return [callback for callback in found if callback]
 
 
 def _has_average(section: TrainConfig) -> bool:

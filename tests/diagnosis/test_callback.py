@@ -67,6 +67,17 @@ def test_facts_tell_what_chance_and_nearest_neighbours_get() -> None:
     assert 0.8 < facts.neighbours < 1
 
 
+def test_the_learning_rate_of_a_schedule_is_its_peak() -> None:
+    model = network()
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, 16, warmup_target=0.02, warmup_steps=4)
+    model.compile(keras.optimizers.SGD(schedule, momentum=0.9, clipnorm=1.0), "binary_crossentropy")
+    diagnosis = Diagnosis(X, Y)
+    fit(model, diagnosis, epochs=1)
+    facts = diagnosis.signals.facts
+    assert (facts.optimizer, facts.momentum, facts.clipped) == ("SGD", 0.9, True)
+    assert facts.learning_rate == pytest.approx(0.02, rel=0.2)
+
+
 def test_a_healthy_training_gets_nothing_above_a_note() -> None:
     diagnosis = Diagnosis(X, Y)
     fit(network(), diagnosis, epochs=20)

@@ -86,7 +86,8 @@ def test_pictures_and_summary_are_artifacts(digits: Stages) -> None:
     named = {
         record["path"] for record in read_journal(digits.trained / "journal.jsonl") if record["kind"] == "artifact"
     }
-    assert named == {"artifacts/schedule.png", "artifacts/curves.png", "artifacts/model_summary.txt"}
+    files = ("schedule.png", "curves.png", "model_summary.txt", "diagnosis.html", "diagnosis.json")
+    assert named == {f"artifacts/{name}" for name in files}
     assert "dropout" in (digits.trained / "artifacts" / "model_summary.txt").read_text().lower()
 
 

@@ -26,12 +26,15 @@ class ExplodingGradient(Rule):
     max_growth: float = 1e3
     """Factor by which the output of a layer may exceed that of the layer before."""
 
+    small: float = 0.01
+    """Size of an output that counts as 0: nothing grows from there."""
+
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Looks at gradients and outputs of all readings."""
         gradients, sizes = signals.column(Column.GRADIENT), signals.column(Column.SIZE)
         ratios = gradients / np.maximum(signals.column(Column.WEIGHT), 1e-3)
         finite = np.nan_to_num(sizes, nan=0.0, posinf=1e38)
-        growth = finite[:, 1:] / np.maximum(finite[:, :-1], 1e-6)
+        growth = finite[:, 1:] / np.maximum(finite[:, :-1], self.small)
         worst = np.nan_to_num(ratios, nan=np.inf).max(axis=0, initial=0.0)
         jumps = growth.max(axis=0, initial=0.0)
         if not (worst.max(initial=0) > self.max_gradient or jumps.max(initial=0) > self.max_growth):
@@ -39,7 +42,8 @@ class ExplodingGradient(Rule):
         yield self.finding(
             signals,
             if_failed(learning),
-            f"Gradients are up to {worst.max():.2g} times the size of the weights: steps overshoot by far.",
+            f"Gradients are up to {worst.max():.2g} times the size of the weights, outputs up to "
+            f"{jumps.max(initial=0.0):.2g} times those of the layer before: steps overshoot by far.",
             layers=self._origin(signals, sizes, worst),
             evidence={"gradient / weights": float(worst.max()), "growth of outputs": float(jumps.max(initial=0.0))},
             confidence=0.9,

@@ -34,7 +34,7 @@ class SlowConvergence(Rule):
         fall = 1 - losses[-half:].mean() / losses[-2 * half : -half].mean() if len(losses) >= 2 * half else 0.0
         pace = float(np.nan_to_num(signals.column(Column.UPDATE)[1:4], nan=1.0).max(initial=0.0))
         slow = len(signals.readings) > 1 and 0 < pace < self.min_change
-        if not slow and not (signals.ended and fall > self.min_fall):
+        if not slow and not (signals.epoch >= signals.facts.planned_epochs and fall > self.min_fall):
             return
         facts = signals.facts
         yield self.finding(

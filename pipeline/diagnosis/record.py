@@ -1,0 +1,68 @@
+"""Signals and findings as JSON: what a run keeps of its diagnosis, and what a resumed training goes on from."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.diagnosis.signals import Column, Epoch, Reading, Signals
+
+Tree = dict[str, Any]
+
+
+def seen_to_text(readings: Sequence[Reading], epochs: Sequence[Epoch], findings: Sequence[Finding]) -> str:
+    """Writes what a callback has seen and said; NaN and infinity are kept."""
+    seen = {
+        "readings": [{**asdict(reading), "layers": reading.layers.tolist()} for reading in readings],
+        "epochs": [asdict(epoch) for epoch in epochs],
+        "findings": [finding_to_tree(finding) for finding in findings],
+    }
+    return json.dumps(seen)
+
+
+def seen_from_text(text: str) -> tuple[list[Reading], list[Epoch], list[Finding]]:
+    """Reads what `seen_to_text` wrote."""
+    seen = json.loads(text)
+    readings = [Reading(**{**each, "layers": np.array(each["layers"], "float32")}) for each in seen["readings"]]
+    epochs = [Epoch(**each) for each in seen["epochs"]]
+    return readings, epochs, [finding_from_tree(each) for each in seen["findings"]]
+
+
+def finding_to_tree(finding: Finding) -> Tree:
+    """Writes a finding as JSON has it; numbers that JSON lacks become null."""
+    evidence = {name: value if math.isfinite(value) else None for name, value in finding.evidence.items()}
+    remedies = [{"overrides": dict(remedy.overrides), "why": remedy.why} for remedy in finding.remedies]
+    return {**asdict(finding), "evidence": evidence, "remedies": remedies}
+
+
+def finding_from_tree(tree: Tree) -> Finding:
+    """Reads what `finding_to_tree` wrote."""
+    evidence = {name: math.nan if value is None else value for name, value in tree["evidence"].items()}
+    remedies = tuple(Remedy(**remedy) for remedy in tree["remedies"])
+    return Finding(**{**tree, "layers": tuple(tree["layers"]), "evidence": evidence, "remedies": remedies})
+
+
+def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
+    """Writes what a run keeps: findings, layers, and each column by epoch and layer; what JSON lacks is null."""
+    columns = {column.name.lower(): _finite(signals.column(column)) for column in Column}
+    return {
+        "status": "sick" if any(finding.rank for finding in findings) else "healthy",
+        "findings": [finding_to_tree(finding) for finding in findings],
+        "layers": [asdict(layer) for layer in signals.facts.layers],
+        "epochs": [reading.epoch for reading in signals.readings],
+        "spread": _finite(np.array([reading.spread for reading in signals.readings])),
+        "loss": _finite(np.array([reading.loss for reading in signals.readings])),
+        "score": _finite(np.array([reading.score for reading in signals.readings])),
+        "columns": columns,
+    }
+
+
+def _finite(values: np.ndarray) -> Any:
+    written = values.astype("float64").astype(object)
+    written[~np.isfinite(values)] = None
+    return written.tolist()

@@ -1,0 +1,70 @@
+"""Diagnoses a training of a recipe: probes the validation split, puts what is found into the stage's record."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.batches import Batches
+from pipeline.diagnosis.callback import Diagnosis
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.page import write_page
+from pipeline.diagnosis.record import diagnosis_to_tree
+from pipeline.diagnosis.reference import LARGEST
+from pipeline.journal import Journal
+from pipeline.recipe.train import TrainConfig, trained_epochs
+
+MIN_EPOCHS = 5
+"""Epochs below which a training is too short to be called sick."""
+
+
+def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journal: Journal) -> Diagnosis | None:
+    """Makes the callback that diagnoses a training; None where it is not to be, or too short, or on several devices.
+
+    Args:
+        learner: Compiled.
+        section: Resolved for the task.
+        validation: Batches of the validation split, the first of which are the probe.
+        journal: Gets a line whenever something above a note is found.
+    """
+    if section.on_sick == "ignore" or trained_epochs(section) < MIN_EPOCHS:
+        return None
+    if learner.distribute_strategy.num_replicas_in_sync > 1:
+        journal.say("diagnosis: none, because it looks at one device and this training is on several")
+        return None
+    x, y = _probe(validation)
+    return Diagnosis(x, y, on_sick=section.on_sick, say=lambda findings: journal.say(told(findings)))
+
+
+def told(findings: Sequence[Finding]) -> str:
+    """Writes findings of one moment as one line for the terminal: the first with its remedy, the others by name."""
+    first, names = findings[0], ", ".join(finding.symptom for finding in findings[1:])
+    place = f" in {', '.join(first.layers[:3])}" if first.layers else ""
+    remedy = f" Try {first.remedies[0]}" if first.remedies else ""
+    also = f" (also {names})" if names else ""
+    return f"diagnosis, epoch {first.called_epoch}: {first.symptom}{place}: {first.message}{remedy}{also}"
+
+
+def record(diagnosis: Diagnosis, journal: Journal) -> None:
+    """Writes `artifacts/diagnosis.json` and `.html`, and the tags by which runs are found in the UI."""
+    folder = journal.path.parent / "artifacts"
+    folder.mkdir(exist_ok=True)
+    tree = diagnosis_to_tree(diagnosis.signals, diagnosis.findings)
+    (folder / "diagnosis.json").write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    write_page(diagnosis.signals, diagnosis.findings, folder / "diagnosis.html")
+    for name in ("diagnosis.json", "diagnosis.html"):
+        journal.log_artifact(folder / name)
+    symptoms = [finding.symptom for finding in diagnosis.findings if finding.rank]
+    journal.set_tags(
+        {"diagnosis.status": "sick" if symptoms else "healthy", "diagnosis.symptoms": ", ".join(symptoms) or "none"}
+    )
+
+
+def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:
+    num_steps = min(validation.steps_per_epoch, -(-LARGEST // validation.batch_size))
+    batches = [(x, y.numpy()) for x, y in validation.dataset(num_steps=num_steps)]
+    names = batches[0][0].keys()
+    x = {name: np.concatenate([np.asarray(each[name]) for each, _ in batches]) for name in names}
+    return x, np.concatenate([y for _, y in batches])

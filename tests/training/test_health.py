@@ -1,0 +1,57 @@
+"""The diagnosis in the train stage: its line, tags and page; when it stops a training, and when it is not made."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.journal import read_journal
+from tests.small_runs import Stages, model, train_section, train_small
+
+ZEROS = {"type": "mlp", "units": [16], "kernel_initializer": "zeros"}
+
+
+def records(folder: Path, kind: str) -> list[dict[str, object]]:
+    return [record for record in read_journal(folder / "journal.jsonl") if record["kind"] == kind]
+
+
+def tags(folder: Path) -> dict[str, str]:
+    return {name: value for record in records(folder, "tags") for name, value in record["values"].items()}
+
+
+def test_a_sick_training_is_told_tagged_and_shown(digits: Stages, tmp_path: Path) -> None:
+    train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(epochs=5))
+    said = [record["text"] for record in records(tmp_path / "run", "say") if record["text"].startswith("diagnosis")]
+    assert said[0].startswith("diagnosis, epoch 1: poor_initialization in ")
+    assert "Try model.kernel_initializer=auto" in said[0]
+    assert tags(tmp_path / "run")["diagnosis.status"] == "sick"
+    assert "poor_initialization" in tags(tmp_path / "run")["diagnosis.symptoms"]
+    tree = json.loads((tmp_path / "run/artifacts/diagnosis.json").read_text())
+    assert (tree["status"], tree["epochs"]) == ("sick", [0, 1, 2, 3, 5])
+    assert np.shape(tree["columns"]["gradient"]) == (5, len(tree["layers"]))
+    assert "<h1>Sick</h1>" in (tmp_path / "run/artifacts/diagnosis.html").read_text()
+    shown = [record["path"] for record in records(tmp_path / "run", "artifact")]
+    assert {"artifacts/diagnosis.html", "artifacts/diagnosis.json"} <= set(shown)
+
+
+def test_stop_ends_a_sick_training_early(digits: Stages, tmp_path: Path) -> None:
+    train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(epochs=5, on_sick="stop"))
+    assert len(json.loads((tmp_path / "run/history.json").read_text())["epochs"]) == 1
+
+
+def test_a_healthy_training_is_tagged_so_and_says_nothing(digits: Stages, tmp_path: Path) -> None:
+    section = train_section(epochs=12, optimizer={"type": "adam", "learning_rate": 0.01})
+    train_small(digits.prepared, tmp_path / "run", model(type="mlp", units=[32]), section)
+    assert tags(tmp_path / "run") | {"diagnosis.status": "healthy", "diagnosis.symptoms": "none"} == tags(
+        tmp_path / "run"
+    )
+    assert not [record for record in records(tmp_path / "run", "say") if record["text"].startswith("diagnosis")]
+
+
+@pytest.mark.parametrize("section", [{"epochs": 5, "on_sick": "ignore"}, {"epochs": 4}])
+def test_no_diagnosis_where_it_is_not_wanted_or_there_is_too_little_to_judge(
+    digits: Stages, tmp_path: Path, section: dict[str, object]
+) -> None:
+    train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(**section))
+    assert "diagnosis.status" not in tags(tmp_path / "run")
