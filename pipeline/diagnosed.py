@@ -1,0 +1,75 @@
+"""The diagnosis of a recorded run: found by the run's name, read from its folder here or from the store, printed."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.record import Tree, finding_from_tree
+from pipeline.errors import UserError
+from pipeline.recipe.tracking import TrackingConfig
+from pipeline.runs import SHORT, find_run, known_runs, open_existing, roots
+from pipeline.tracking import RunFolder, RunRecord, absolute_uri
+
+DIAGNOSIS = "train/diagnosis.json"
+"""The artifact of a run that holds its diagnosis."""
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What a run's training was found to be."""
+
+    run: RunRecord
+    sick: bool
+    findings: tuple[Finding, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yields what the terminal shows: the verdict, then each finding with what to do."""
+        yield f"{self.run.name} {self.run.id[:SHORT]}: {'sick' if self.sick else 'healthy'}"
+        for finding in self.findings:
+            place = f" in {', '.join(finding.layers)}" if finding.layers else ""
+            yield ""
+            yield f"{finding.severity}  {finding.symptom}{place}, since epoch {finding.first_epoch}"
+            yield f"  {finding.message}"
+            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.remedies)
+
+
+def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda _: None) -> Diagnosed:
+    """Reads the diagnosis of a run.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        name: The run's id, the beginning of it, or its name.
+        say: Told what one should know beside.
+
+    Raises:
+        UserError: If there is no such run, or its training was not diagnosed.
+    """
+    record = find_run(list(known_runs(uri, None, say)[0]), name)
+    tree = _read(uri, record)
+    if tree is None:
+        raise UserError(
+            f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: its training "
+            "was shorter than 5 epochs, or has train.on_sick: ignore"
+        )
+    return Diagnosed(record, tree["status"] == "sick", tuple(finding_from_tree(each) for each in tree["findings"]))
+
+
+def _read(uri: str | None, record: RunRecord) -> Tree | None:
+    place = absolute_uri(uri or TrackingConfig().uri, Path.cwd())
+    for folder in (RunFolder(root / record.id) for root in roots(place)):
+        if folder.artifact(DIAGNOSIS).exists():
+            return _load(folder.artifact(DIAGNOSIS))
+    with tempfile.TemporaryDirectory() as here, contextlib.suppress(MlflowException, OSError):
+        return _load(Path(open_existing(uri).client.download_artifacts(record.id, DIAGNOSIS, here)))
+    return None
+
+
+def _load(file: Path) -> Tree:
+    tree: Tree = json.loads(file.read_text(encoding="utf-8"))
+    return tree

@@ -1,0 +1,24 @@
+"""`plumbline diagnose`: what it says of a recorded run, and how it ends."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline import load_recipe, run
+from pipeline.cli import main
+
+SICK = ["train.epochs=5", "train.on_sick=stop", "model.kernel_initializer=zeros", "tracking.system_metrics=false"]
+
+
+def test_a_sick_run_is_told_with_remedies_and_ends_with_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("digits", [*SICK, "train.early_stopping=null"])
+    run(recipe, until="train")
+    told = CliRunner().invoke(main, ["diagnose", "digits"])
+    assert told.exit_code == 3
+    assert told.output.splitlines()[0].endswith(": sick")
+    assert "critical  poor_initialization in " in told.output
+    assert "- model.kernel_initializer=auto: " in told.output
+    unknown = CliRunner().invoke(main, ["diagnose", "nothing"])
+    assert unknown.exit_code == 2
