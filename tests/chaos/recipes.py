@@ -42,8 +42,9 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "sampling": "balanced",
         "schedule": {"type": "cosine_restarts", "first_steps": 7},
     },
-    "class weights, step, adamw": {
+    "class weights, step, adamw, diagnosis": {
         "model": RANDOM,
+        "epochs": 6,
         "class_weights": "balanced",
         "schedule": {"type": "step", "every_steps": 6},
         "optimizer": {"type": "adamw", "weight_decay": 0.01},
@@ -65,7 +66,8 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "early_stopping": {"monitor": "val_loss", "patience": 2},
     },
 }
-"""Name to the `train` section, with `model`, `augment` and `sampling` beside it; all have three epochs of ten steps."""
+"""Name to the `train` section, with `model`, `augment` and `sampling` beside it; three epochs of ten steps, if none
+are given; those of five and more are diagnosed."""
 
 
 SOURCE = "convolutions, rmsprop"

@@ -25,8 +25,8 @@ from pipeline.training.train import train
 
 INGREDIENTS = Ingredients({}, {}, {}, {})
 KEEPS = "checkpoints"
-CLOCKED = ("_secs",)
-"""Fields of the state that are measured on a clock."""
+CLOCKED = ("_secs", "seen")
+"""Fields of the state that are measured on a clock, or hold such values, as those of the diagnosis."""
 
 NUM_STEPS = 10
 """Steps of an epoch."""
