@@ -83,7 +83,7 @@ def evaluate(
         names,
         group_examples(examples, signature),
     )
-    found = estimates(names, test.predicted, seed=SEED)
+    found = estimates(names, test.ordered().predicted, seed=SEED)
     scores = {split: compute(names, of) for split, of in answered.items()}
     scores = {"test": {name: estimate.value for name, estimate in found.items()}, **scores}
     gap = {name: improvement(name, scores["test"][name], scores["train"][name]) for name in names}

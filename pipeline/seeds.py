@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.comparison.paired import Effect, effects
 from pipeline.comparison.predictions import FILE, TestPredictions
+from pipeline.comparison.resampling import SEED
 from pipeline.comparison.seeds import Spread, spread
 from pipeline.environment import environment
 from pipeline.errors import UserError
@@ -38,6 +40,16 @@ class SeedsResult:
     """Seed to its run."""
     spreads: dict[str, Spread]
     """Metric on the test set to its scores over the seeds."""
+    pairs: list[Effect]
+    """Each pair of seeds by the first metric, p-values corrected for their number."""
+
+    @property
+    def told_apart(self) -> str:
+        """Which seeds gave models that can be told apart."""
+        metric = next(iter(self.spreads)).replace("_", " ")
+        apart = [f"{each.first} and {each.second}" for each in self.pairs if each.distinguishable]
+        found = f"seeds {', '.join(apart)} can be told apart" if apart else "no two seeds can be told apart"
+        return f"{found} by {metric} (pairs: {len(self.pairs)}, corrected for their number)"
 
 
 def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: None) -> SeedsResult:
@@ -69,9 +81,9 @@ def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: 
             with _tracked(tracking, f"{recipe.name} seed {seed}", seeded) as nested:
                 nested.record("tags", values={PARENT: parent.id})
                 results[seed] = run(seeded, until="evaluate", listener=listener, tracked=nested)
-        spreads = _spreads(results)
-        _record(parent, results, spreads)
-    return SeedsResult(parent.id, results, spreads)
+        found = _compare(parent.id, results)
+        _record(parent, found)
+    return found
 
 
 @contextmanager
@@ -85,21 +97,23 @@ def _predictions(result: RunResult) -> Path:
     return result.folder("evaluate") / "artifacts" / FILE
 
 
-def _spreads(results: dict[int, RunResult]) -> dict[str, Spread]:
+def _compare(run_id: str, results: dict[int, RunResult]) -> SeedsResult:
     answers = {seed: TestPredictions.read(_predictions(result)).ordered() for seed, result in results.items()}
-    predicted = {seed: test.predicted for seed, test in answers.items()}
-    return {metric: spread(metric, predicted) for metric in next(iter(answers.values())).metrics}
+    metrics = next(iter(answers.values())).metrics
+    spreads = {metric: spread(metric, {seed: test.predicted for seed, test in answers.items()}) for metric in metrics}
+    pairs = effects(metrics[0], {str(seed): test.predicted for seed, test in answers.items()}, seed=SEED)
+    return SeedsResult(run_id, results, spreads, pairs)
 
 
-def _record(parent: "Run", results: dict[int, RunResult], spreads: dict[str, Spread]) -> None:
+def _record(parent: "Run", found: SeedsResult) -> None:
     """Logs mean and interval under the names of a single run's, and how far a seed moves each metric."""
     values: dict[str, float] = {}
-    for metric, found in spreads.items():
-        low, high = found.interval
-        values |= {f"{TEST}{metric}": found.mean, f"{TEST}{metric}{LOW}": low, f"{TEST}{metric}{HIGH}": high}
-        values |= {f"seeds/{metric}_deviation": found.deviation, f"seeds/{metric}_share": found.seed_share}
+    for metric, over in found.spreads.items():
+        low, high = over.interval
+        values |= {f"{TEST}{metric}": over.mean, f"{TEST}{metric}{LOW}": low, f"{TEST}{metric}{HIGH}": high}
+        values |= {f"seeds/{metric}_deviation": over.deviation, f"seeds/{metric}_share": over.seed_share}
     parent.record("metrics", values=values, step=None)
-    parent.record("tags", values={"seeds": ", ".join(map(str, results))})
-    for seed, result in results.items():
+    parent.record("tags", values={"seeds": ", ".join(map(str, found.results))})
+    for seed, result in found.results.items():
         parent.log_artifact(_predictions(result), f"{FOLDER}/{seed}.parquet")
-    parent.facts.note = "\n".join(f"- {found}" for found in spreads.values())
+    parent.facts.note = "\n".join(f"- {line}" for line in (*map(str, found.spreads.values()), found.told_apart))

@@ -70,6 +70,7 @@ def print_seeds(result: "SeedsResult") -> None:
     out.print()
     for spread in result.spreads.values():
         out.print(f"test      {_escaped(str(spread))}", highlight=False)
+    out.print(f"          {_escaped(result.told_apart)}", highlight=False)
     out.print(f"run       {result.run_id}   compare it with another: plumbline compare", highlight=False)
 
 

@@ -26,6 +26,8 @@ def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Rec
     assert found.results[recipe.seed].folder("collect") == found.results[recipe.seed + 1].folder("collect")
     assert found.results[recipe.seed].folder("train") != found.results[recipe.seed + 1].folder("train")
     assert found.spreads["accuracy"].scores == scores
+    assert [(pair.first, pair.second) for pair in found.pairs] == [tuple(map(str, scores))]
+    assert found.told_apart.endswith("by accuracy (pairs: 1, corrected for their number)")
 
     client = open_store(recipe.tracking.uri, tmp_path).client
     parent = client.get_run(found.run_id)

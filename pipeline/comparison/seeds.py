@@ -1,5 +1,6 @@
 """Recipes over several seeds: what one scores, how far a seed moves it, and whether another is better."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,6 +14,9 @@ from pipeline.comparison.intervals import CONFIDENCE
 from pipeline.comparison.paired import Effect, over_seeds, replicates
 from pipeline.comparison.resampling import SEED
 from pipeline.metrics import Predicted, compute
+
+UNBOUNDED = ("log_loss", "brier", "mae", "rmse")
+"""Metrics that may be larger than 1."""
 
 MIN_PAIRS = 2
 """Seeds that two recipes must share to be compared."""
@@ -47,7 +51,9 @@ class Spread:
         by_seeds = stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1) * self.deviation / np.sqrt(num_seeds)
         by_examples = stats.norm.ppf((1 + CONFIDENCE) / 2) * self.mean_error
         half = float(np.hypot(by_seeds, by_examples))
-        return self.mean - half, self.mean + half
+        lowest = -math.inf if self.metric == "r2" else 0.0
+        highest = math.inf if self.metric in UNBOUNDED else 1.0
+        return max(lowest, self.mean - half), min(highest, self.mean + half)
 
     @property
     def seed_share(self) -> float:

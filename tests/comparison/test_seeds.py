@@ -37,6 +37,14 @@ def test_a_seed_that_changes_nothing_has_no_share() -> None:
     assert high - low == pytest.approx(2 * 1.96 * found.examples_error, rel=0.01)
 
 
+def test_an_interval_stays_where_the_metric_can_be() -> None:
+    sure = Spread("accuracy", {0: 1.0, 1: 0.98}, examples_error=0.01, mean_error=0.01)
+    assert sure.interval[1] == 1.0
+    lossy = Spread("log_loss", {0: 0.01, 1: 0.2}, examples_error=0.1, mean_error=0.1)
+    assert lossy.interval[0] == 0.0
+    assert lossy.interval[1] > 1.0
+
+
 def test_recipes_are_paired_by_seed_and_the_better_one_is_named() -> None:
     better = {seed: score + 0.02 + 0.002 * (seed % 2) for seed, score in SCORES.items()}
     ((found, needed),) = seed_effects("accuracy", {"old": SCORES, "new": {**better, 99: 0.0}})
