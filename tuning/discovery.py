@@ -1,6 +1,7 @@
 """The space that a Keras Tuner model declares itself, as the recipe writes spaces."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,31 @@ def discover(recipe_file: Path, out: Path, _: Any) -> None:
     assert isinstance(model, CustomConfig)
     try:
         function = load_function(model)
-        declared = build_hypermodel(function, model.arguments)[1].space if is_hypermodel(function) else []
+        declared = list(_declared(function, model.arguments)) if is_hypermodel(function) else []
     except UserError as error:
         write_whole(out, json.dumps({"error": str(error)}))
         return
     space = {PREFIX + hp.name: parameter for hp in declared if (parameter := _parameter(hp))}
     write_whole(out, json.dumps({"space": space}))
+
+
+def _declared(function: Any, values: dict[str, Any]) -> Iterator[Any]:
+    """Yields every hyperparameter, those of each `conditional_scope` too: the model is built until all were active."""
+    found: list[tuple[str, Any]] = []
+    active: list[Any] = []
+    wanted = dict(values)
+    while True:
+        _, hyperparameters = build_hypermodel(function, wanted)
+        for hp in hyperparameters.space:
+            if (hp.name, hp.conditions) not in found:
+                found.append((hp.name, hp.conditions))
+                yield hp
+        active += hyperparameters.active_scopes
+        waiting = [scope for scope in hyperparameters.inactive_scopes if scope not in active]
+        if not waiting:
+            return
+        active.append(waiting[0])
+        wanted = {**values, **{condition.name: condition.values[0] for condition in waiting[0]}}
 
 
 def _parameter(hp: Any) -> dict[str, Any] | None:

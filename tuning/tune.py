@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +49,13 @@ def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None) 
     """
     recipe = _with_declared_space(recipe)
     space = _space(recipe)
-    return _run(Study.create(recipe, budget_secs=budget_secs), space, workers, budget_secs)
+    study = Study.create(recipe, budget_secs=budget_secs)
+    try:
+        return _run(study, space, workers, budget_secs)
+    except UserError:
+        if not study.events:
+            shutil.rmtree(study.folder)
+        raise
 
 
 def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None) -> Tuned:

@@ -1,0 +1,136 @@
+"""What is said of a study: the winner by fresh seeds, the gain with its interval, what matters, tables and figures."""
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from scipy import stats
+
+from pipeline.recipe.load import load_recipe
+from tuning.display import LiveView, duration, print_study, studies_table, trials_table
+from tuning.figures import draw_study
+from tuning.importance import importance
+from tuning.outcome import conclude, gain_of
+from tuning.report import note, write_trials
+from tuning.schedule import Rung, Schedule
+from tuning.space import Space
+from tuning.study import DEFAULTS, Job, Result, Study, list_studies, ranked
+
+RATES = np.geomspace(1e-4, 1e-1, 24)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Twenty-four trials whose score is best near a rate of 0.003, one that failed, finalists."""
+    monkeypatch.chdir(tmp_path)
+    space = {
+        "train.optimizer.learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
+        "model.batch_norm": {"type": "boolean"},
+        "model.units": {"type": "choice", "values": [[4], [8]]},
+    }
+    tree = {"name": "told", "data": {"type": "breast_cancer"}, "model": {"type": "mlp"}}
+    recipe = load_recipe({**tree, "tune": {"objective": "val_accuracy", "finalists": 2, "space": space}})
+    made = Study.create(recipe, budget_secs=None)
+    made.record("session")
+    for number, rate in enumerate(RATES):
+        norm, units = bool(number % 2), [4] if number % 3 else [8]
+        job = Job(
+            number, {"train.optimizer.learning_rate": float(rate), "model.batch_norm": norm, "model.units": units}
+        )
+        made.asked(job)
+        score = 0.9 - 0.1 * abs(math.log10(rate / 0.003)) + 0.001 * norm
+        made.told(job, Result("scored", score=score, epochs=3, best_epoch=2, seconds=2.0))
+    failed = Job(24, {"train.optimizer.learning_rate": 0.05, "model.batch_norm": True, "model.units": [4]})
+    made.asked(failed)
+    made.told(failed, Result("failed", cause="nan: loss became nan"))
+    made.record("end", reason="all 25 trials ran")
+    best, second = (trial.number for trial in ranked(made.trials(), "max")[:2])
+    scores = {DEFAULTS: (0.80, 0.81, 0.79), best: (0.84, 0.86, 0.83), second: (0.88, 0.87, 0.86)}
+    for number, row in scores.items():
+        for seed, score in enumerate(row):
+            made.told(Job(number, {}, seed=seed), Result("scored", score=score, epochs=3))
+    return made
+
+
+def test_the_best_is_chosen_by_fresh_seeds(study):
+    outcome = conclude(study, Space.of(study.recipe))
+    second = ranked(study.trials(), "max")[1]
+    assert outcome.best.number == second.number
+    differences = np.array([0.08, 0.06, 0.07])
+    interval = stats.t.interval(0.95, 2, differences.mean(), stats.sem(differences))
+    assert (outcome.gain.low, outcome.gain.high) == pytest.approx(interval)
+    best = load_recipe(study.folder / "best.yaml")
+    assert best.train.optimizer.learning_rate == second.job.point["train.optimizer.learning_rate"]
+    assert (best.name, best.tune) == ("told", None)
+
+
+def test_a_gain_takes_two_pairs_of_the_same_seed():
+    scored = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.5, (3, 0): 0.6}
+    repeats = {key: Result("scored", score=score) for key, score in scored.items()}
+    assert gain_of(3, repeats) is None
+    assert gain_of(3, {**repeats, (3, 1): Result("failed", cause="nan")}) is None
+    assert gain_of(3, {**repeats, (3, 1): Result("scored", score=0.8)}).mean == pytest.approx(0.2)
+
+
+def test_what_matters_is_found(study):
+    found = importance(study.trials(), Space.of(study.recipe))
+    assert next(iter(found.shares)) == "train.optimizer.learning_rate"
+    assert found.shares["train.optimizer.learning_rate"] > 0.9
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.explained > 0.5
+    assert importance(study.trials()[:9], Space.of(study.recipe)) is None
+
+
+def test_figures_and_table_are_written(study):
+    space = Space.of(study.recipe)
+    files = draw_study(study, space, "max", importance(study.trials(), space))
+    assert [file.name for file in files] == [
+        "history.png",
+        "slices.png",
+        "parallel_coordinates.png",
+        "importance.png",
+    ]
+    for file in files:
+        assert np.ptp(np.asarray(Image.open(file).convert("L"))) > 100
+    rows = list(csv.DictReader(write_trials(study, space).read_text().splitlines()))
+    assert len(rows) == 25
+    assert rows[24]["cause"] == "nan: loss became nan"
+
+
+def test_the_note_says_what_to_run(study):
+    outcome = conclude(study, Space.of(study.recipe))
+    said = note(study, outcome, None, study.reason())
+    assert "25 trials, 1 failed; all 25 trials ran" in said
+    assert "plumbline run mlruns/studies/told-1/best.yaml" in said
+    assert str(outcome.gain) in said
+
+
+def printed(what) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(what)
+    return console.export_text()
+
+
+def test_tables_say_state_and_cause(study, capsys):
+    shown = printed(trials_table(study.trials()))
+    assert "failed: nan: loss became nan" in shown
+    assert "all 25 trials ran" in printed(studies_table(list_studies("mlruns")))
+    print_study(study)
+    lines = capsys.readouterr().out.splitlines()
+    assert f"trial {ranked(study.trials(), 'max')[0].number}" in lines[1]
+    assert "trial 24" in lines[-2]
+
+
+def test_the_live_table_says_how_far_the_search_is(study):
+    view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
+    shown = printed(view._drawn())
+    assert "25 trials ended, best 0.8968 (trial 11), about" in shown
+
+
+@pytest.mark.parametrize(("secs", "words"), [(3.14, "3.1 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_in_words(secs, words):
+    assert duration(secs) == words
