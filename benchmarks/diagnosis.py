@@ -12,8 +12,10 @@ import pickle
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,6 @@ from benchmarks.diagnosis_cases import Case, Data, build, read_cases, read_data
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 IN_CORPUS = {
-    "poor_initialization": "zero_init",
     "too_large_steps": "oscillating_loss",
     "dead_layer": "dying_relu",
     "frozen_weights": "slow_convergence",
@@ -31,6 +32,9 @@ IN_CORPUS = {
     "class_collapse": "not_converging",
 }
 """Our finer symptoms in the corpus's words; the others are the same."""
+
+REPORT = Path(__file__).with_suffix(".txt")
+"""What was printed last, which docs/diagnosis.md shows."""
 
 Record = dict[str, Any]
 
@@ -54,7 +58,16 @@ def main() -> None:
     predictions = args.kept / "predictions.jsonl"
     lines = [json.dumps(line) for line in judged(cases, range(args.seeds), args.kept)]
     predictions.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    subprocess.run([sys.executable, args.corpus / "score.py", predictions], check=True)
+    scored = subprocess.run(
+        [sys.executable, args.corpus / "score.py", predictions], check=True, capture_output=True, text=True
+    )
+    head = (
+        f"$ python -m benchmarks.diagnosis --seeds {args.seeds} --repair-seeds {args.repair_seeds}\n"
+        f"{len(lines)} of {len(cases) * args.seeds} trainings of the corpus, {datetime.now(UTC):%d %B %Y}\n"
+    )
+    text = f"{head}\n{scored.stdout}\n{per_symptom(cases, predictions)}\n{repairs(args.kept, len(lines))}"
+    REPORT.write_text(f"```\n{text}```\n", encoding="utf-8")
+    print(text)
 
 
 def train(case: Case, corpus: Path, seed: int, kept: Path, *, with_repair: bool) -> None:
@@ -161,12 +174,55 @@ def prediction(record: Record, repaired: list[float] | None) -> Record:
         "val_acc": record["val_acc"],
         "nan": record["nan"],
         "alarm_epoch": min((finding.called_epoch for finding in findings), default=None),
-        "symptoms": sorted({IN_CORPUS.get(finding.symptom, finding.symptom) for finding in findings}),
+        "symptoms": sorted({_in_corpus(finding) for finding in findings}),
         "layer": names.index(blamed[0]) if blamed else None,
         "repaired_val_acc": repaired,
         "seconds": None,
         "plain_seconds": None,
     }
+
+
+def _in_corpus(finding: Any) -> str:
+    if finding.symptom == "poor_initialization" and finding.evidence["gain of the worst layer"] == 0:
+        return "zero_init"
+    return IN_CORPUS.get(finding.symptom, finding.symptom)
+
+
+def per_symptom(cases: list[Case], predictions: Path) -> str:
+    """How often each symptom that was named on a sick training is among those that the corpus knows of it."""
+    known = {
+        case["id"]: {
+            *(case["expected_symptoms"] or []),
+            *case["reference_symptoms"],
+            *(case["published_problems"] or []),
+        }
+        for case in cases
+    }
+    named: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for line in map(json.loads, predictions.read_text(encoding="utf-8").splitlines()):
+        truth = known.get(line["id"], set())
+        named.update(line["symptoms"] if truth else [])
+        right.update(truth & set(line["symptoms"]))
+    rows = [f"  {name:22} {right[name]:3} of {count:3}" for name, count in named.most_common()]
+    return "\n".join(["## symptoms named, and how many of them the corpus knows of the case", *rows, ""])
+
+
+def repairs(kept: Path, num_trainings: int) -> str:
+    """Verdicts of all repairs that were made, at which trial they came, and what they took."""
+    told = [json.loads(file.read_text()) for file in sorted(kept.glob("*.repair.json"))]
+    if not told:
+        return "## no repairs"
+    verdicts = Counter(each["verdict"] for each in told)
+    at = [len(each["trials"]) for each in told if each["verdict"] == "repaired"]
+    epochs = sorted(each["epochs"] for each in told)
+    within = ", ".join(f"{sum(place <= limit for place in at)} within {limit}" for limit in (1, 3, 5))
+    return (
+        f"## repairs: {len(told)} sick trainings, of {num_trainings} kept\n"
+        f"  verdicts          {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}\n"
+        f"  trials            {within}, of {len(told)}; every trial is one training, stopped once it is sick\n"
+        f"  epochs spent      {epochs[len(epochs) // 2]:.2f} of the plan (median), the control among them\n"
+    )
 
 
 def _skill(record: Record) -> float:

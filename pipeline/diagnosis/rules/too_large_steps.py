@@ -46,8 +46,8 @@ class TooLargeSteps(Rule):
         yield self.finding(
             signals,
             if_failed(learning),
-            f"Steps are too large: a learning rate of {facts.learning_rate:g} for {facts.optimizer}, and weights that "
-            f"change by {change:.0%} of their size a step.",
+            f"Steps are too large: a learning rate of {facts.learning_rate:.3g} for {facts.optimizer}, and weights "
+            f"that change by {change:.0%} of their size a step.",
             evidence={"learning rate": facts.learning_rate, "change a step": change},
             remedies=(DEFAULT_ADAM, rate(facts, 0.01), rate(facts, 0.1)),
             confidence=0.9 if high else 0.6,
