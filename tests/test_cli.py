@@ -50,6 +50,13 @@ def plumbline(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["run", "digits", "--until", "trian"], 2, "Did you mean `train`?"),
         (["preview", "digits", "augment=[]"], 2, "expected one or more transforms to preview"),
         (["init", "digit"], 2, "Did you mean `digits`?"),
+        (["tune", "--help"], 0, "--resume STUDY"),
+        (["tune"], 2, "expected a recipe, or --resume STUDY"),
+        (["tune", "digits"], 2, "expected a `tune` section"),
+        (["tune", "digits_tune", "tune.objective=val_acuracy"], 2, "Did you mean `val_accuracy`?"),
+        (["tune", "digits_tune", "--budget", "soon"], 2, "--budget: expected a time"),
+        (["studies"], 0, "algorithm"),
+        (["study", "digits-1"], 2, "expected one of none so far"),
     ],
 )
 def test_answers_without_tensorflow_keras_or_mlflow(arguments, code, said, tmp_path):

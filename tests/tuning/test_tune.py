@@ -64,10 +64,8 @@ def kinds(name):
 
 
 def wait_for(condition, process):
-    deadline = time.monotonic() + 200
     while not condition():
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
