@@ -11,6 +11,7 @@ import pyarrow as pa
 from PIL import Image
 
 from pipeline.manifest import LABEL
+from pipeline.serving.raw import numbers
 from pipeline.serving.signature import Signature
 
 NUM_RANGES = 4
@@ -37,7 +38,8 @@ def group_examples(examples: pa.Table, signature: Signature) -> pd.DataFrame:
         `brightness`, of texts `words`, of tables each column.
     """
     kinds = {"image": _of_images, "text": _of_texts, "table": _of_rows}
-    groups = pd.DataFrame({**_of_labels(examples, signature), **kinds[signature.kind](examples, signature)})
+    labels, contents = _of_labels(examples, signature), kinds[signature.kind](examples, signature)
+    groups = pd.DataFrame({**labels, **contents, **labels})  # a column named `class` yields to the label
     return groups.loc[:, groups.nunique() > 1]
 
 
@@ -67,11 +69,10 @@ def _of_texts(examples: pa.Table, _: Signature) -> dict[str, list[str]]:
 def _of_rows(examples: pa.Table, signature: Signature) -> dict[str, list[str]]:
     groups = {}
     for column in signature.columns[:MAX_COLUMNS]:
-        values = examples.column(column.name).to_pandas()
         if column.type == "number":
-            groups[column.name] = ranges(pd.to_numeric(values).to_numpy(dtype=float))
+            groups[column.name] = ranges(numbers(examples, column).astype(float))
         elif column.type in ("category", "boolean"):
-            groups[column.name] = _categories(values)
+            groups[column.name] = _categories(examples.column(column.name).to_pandas())
     return groups
 
 

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from pipeline.comparison.groups import ranges
+from pipeline.comparison.groups import group_examples, ranges
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.comparison.slices import in_words, score_slices
+from pipeline.manifest import LABEL
 from pipeline.metrics import Predicted
+from pipeline.serving.description import Column
+from pipeline.serving.signature import Signature
 from tests.comparison.examples import predicted
 
 
@@ -70,3 +74,27 @@ def test_tiny_groups_are_not_judged() -> None:
 )
 def test_numbers_are_cut_into_ranges(values: list[float], names: list[str]) -> None:
     assert ranges(np.array(values)) == names
+
+
+def test_groups_of_a_table_are_those_of_its_columns_and_of_the_label() -> None:
+    columns = (
+        Column("size", "number"),
+        Column("site", "category"),
+        Column("class", "category"),
+        Column("same", "category"),
+    )
+    signature = Signature(kind="table", task="binary", label=("ok",), classes=("no", "yes"), columns=columns)
+    examples = pa.table(
+        {
+            "size": [1.0, None, 3.0, 4.0],
+            "site": ["north", None, "south", "north"],
+            "class": ["x", "y", "x", "y"],
+            "same": ["a"] * 4,
+            LABEL: [0, 1, 1, 0],
+        }
+    )
+    groups = group_examples(examples, signature)
+    assert list(groups) == ["class", "size", "site"]
+    assert groups["class"].tolist() == ["no", "yes", "yes", "no"]
+    assert groups["size"].tolist() == ["below 2", "missing", "3 to 3.5", "3.5 or more"]
+    assert groups["site"].tolist() == ["north", "missing", "south", "north"]
