@@ -27,6 +27,8 @@ class Diagnosed:
     run: RunRecord
     sick: bool
     findings: tuple[Finding, ...]
+    skill: float
+    """Score between the constant answer (0) and nearest neighbours (1); 0 where it is unknown."""
 
     def lines(self) -> Iterator[str]:
         """Yields what the terminal shows: the verdict, then each finding with what to do."""
@@ -57,7 +59,8 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
             f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: its training "
             "was shorter than 5 epochs, or has train.on_sick: ignore"
         )
-    return Diagnosed(record, tree["status"] == "sick", tuple(finding_from_tree(each) for each in tree["findings"]))
+    findings = tuple(finding_from_tree(each) for each in tree["findings"])
+    return Diagnosed(record, tree["status"] == "sick", findings, tree["skill"] or 0.0)
 
 
 def _read(uri: str | None, record: RunRecord) -> Tree | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.diagnosis.signals import Column, Epoch, Reading, Signals
 
@@ -51,6 +52,8 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
     """Writes what a run keeps: findings, layers, and each column by epoch and layer; what JSON lacks is null."""
     columns = {column.name.lower(): _finite(signals.column(column)) for column in Column}
     return {
+        "skill": _finite(np.array(FirstQuestion().skill(signals))),
+        "num_epochs": signals.epoch,
         "status": "sick" if any(finding.rank for finding in findings) else "healthy",
         "findings": [finding_to_tree(finding) for finding in findings],
         "layers": [asdict(layer) for layer in signals.facts.layers],
@@ -63,6 +66,6 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
 
 
 def _finite(values: np.ndarray) -> Any:
-    written = values.astype("float64").astype(object)
-    written[~np.isfinite(values)] = None
-    return written.tolist()
+    if values.ndim == 0:
+        return float(values) if np.isfinite(values) else None
+    return [_finite(np.asarray(each)) for each in values]

@@ -39,11 +39,13 @@ class Trial:
     overrides: Overrides = field(default_factory=dict)
     result: Any = None
     """What the caller wants to keep of it, such as the model."""
+    refused: bool = False
+    """Whether the changes do not fit what is trained, so that nothing was."""
 
     @property
     def healthy(self) -> bool:
         """Whether nothing was found above a note."""
-        return all(finding.severity == "note" for finding in self.findings)
+        return not self.refused and all(finding.severity == "note" for finding in self.findings)
 
 
 @dataclass(frozen=True)
