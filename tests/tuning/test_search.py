@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from pipeline.errors import UserError
@@ -232,6 +233,20 @@ def test_a_torn_event_is_cut_off():
     assert len(continued.events) == 4
     search(continued, Instant()).run()
     assert len(continued.trials()) == 3
+
+
+def test_the_memory_of_the_driver_is_flat():
+    used: list[int] = []
+
+    class Watched(Instant):
+        def start(self, target, log):
+            used.append(psutil.Process().memory_info().rss)
+            return super().start(target, log)
+
+    study = Study.create(recipe(trials=30, finalists=0))
+    search(study, Watched()).run()
+    assert len(used) == 30
+    assert used[-1] - used[9] < 4 * 2**20
 
 
 def test_studies_are_numbered_and_found_by_name():
