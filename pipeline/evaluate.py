@@ -83,7 +83,8 @@ def evaluate(
         names,
         group_examples(examples, signature),
     )
-    found = estimates(names, test.ordered().predicted, seed=SEED)
+    ordered = test.ordered().predicted  # as a comparison has them: the same intervals there
+    found = estimates(names, ordered, seed=SEED)
     scores = {split: compute(names, of) for split, of in answered.items()}
     scores = {"test": {name: estimate.value for name, estimate in found.items()}, **scores}
     gap = {name: improvement(name, scores["test"][name], scores["train"][name]) for name in names}
@@ -101,7 +102,7 @@ def evaluate(
     _write_slices(artifacts, test, journal)
     if temperature:
         exported = section.temperature_scaling
-        without = at_temperature(test.predicted, 1 / temperature) if exported else test.predicted
+        without = at_temperature(ordered, 1 / temperature) if exported else ordered
         report_calibration(Scaling(temperature, without, exported), artifacts, journal)
     if section.robustness:
         whole = predictor(compose(load_model(prepared / "prepare.keras"), network))
