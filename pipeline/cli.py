@@ -343,6 +343,34 @@ def diagnose(uri: str | None, run: str) -> None:
 
 @command
 @tracked
+@click.argument("run")
+@click.option("--out", type=click.Path(path_type=Path), default="repaired.yaml", help="The recipe to write.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default="mlruns",
+    show_default=True,
+    help="Where the runs are recorded: the recipe's tracking.directory.",
+)
+def repair(uri: str | None, run: str, out: Path, directory: Path) -> None:
+    """Tries what the diagnosis of a sick run names, beside an untouched control, and writes the repaired recipe.
+
+    Ends with 3 if the training could not be repaired.
+    """
+    from pipeline.repaired import repair_run
+
+    stop_on_signals()
+    found = repair_run(uri, run, directory=directory, say=notice)
+    click.echo(found.outcome.verdict)
+    if found.recipe:
+        out.write_text(found.recipe, encoding="utf-8")
+        click.echo(f"wrote {out}")
+    if found.outcome.verdict not in ("healthy", "repaired"):
+        sys.exit(3)
+
+
+@command
+@tracked
 @click.argument("a")
 @click.argument("b")
 @click.argument("more", nargs=-1, metavar="[C]...")
