@@ -148,8 +148,8 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
         f"best      trial {outcome.best.number}: {section.objective} {outcome.best.result.score:.4g}", highlight=False
     )
     out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
-    gain = outcome.gain or "not known: it takes finalists with two seeds or more"
-    out.print(f"gain      {escape(str(gain))} against the recipe as it stands", highlight=False)
+    known = f"{outcome.gain} against the recipe as it stands" if outcome.gain else "not measured: it takes finalists"
+    out.print(f"gain      {escape(known)}", highlight=False)
     out.print(f"run it    plumbline run {outcome.file}", highlight=False)
 
 

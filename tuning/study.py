@@ -82,7 +82,7 @@ class Trial:
 
     job: Job
     result: Result | None = None
-    """None while it runs, or was interrupted."""
+    """Of the last rung that has ended; None: none has."""
     seconds: float = 0.0
     """Wall time of all its rungs."""
 
@@ -187,7 +187,7 @@ class Study:
             if event["kind"] == "ask":
                 job = job_of(event)
                 before = trials.get(job.trial)
-                trials[job.trial] = Trial(job, None, before.seconds if before else 0.0)
+                trials[job.trial] = Trial(job, before.result, before.seconds) if before else Trial(job)
             elif event["kind"] == "tell" and event["seed"] is None:
                 trial = trials[event["trial"]]
                 trial.result = result_of(event)
