@@ -187,8 +187,8 @@ PLANTED = [
     ),
     Planted(
         "slow_convergence",
-        lambda: failed(FALLING),
-        lambda: failed(),
+        lambda: failed(FALLING, facts={"planned_epochs": 40}),
+        lambda: failed(FALLING),  # it was stopped: there were epochs to come
         severity="warning",
     ),
     Planted("plateau", lambda: failed(), lambda: failed(FALLING), severity="warning"),
