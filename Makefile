@@ -15,7 +15,7 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 chaos: $(STAMP)  ## kill trainings, writers and senders at random, 200 times and more; compare with the undisturbed
 	$(BIN)/python -m tests.chaos.kill --kills 200

@@ -463,6 +463,7 @@ NOT_TECHNIQUES = {
     "train": (
         *("epochs", "metrics", "deterministic", "precision: float32", "strategy: mirrored"),
         *("budget", "batch_size", "steps_per_execution", "jit_compile", "threads", "checkpoint"),
+        *("on_sick", "stop_after_epochs"),
     ),
 }
 """Keys that are no techniques of their own: sizes, what follows from the task, short forms, other ways of writing, what

@@ -178,8 +178,9 @@ class TrainConfig(Section):
     """Steps that TensorFlow runs before it comes back to Python (Keras `steps_per_execution`): a divisor of the steps
     of an epoch; changes no bit. auto: the fastest, by measurement."""
     jit_compile: Literal["auto"] | bool = False
-    """Whether XLA compiles the training step (Keras `jit_compile`); needs `deterministic: false`. auto: where it is
-    measured to be faster and the loss stays the same within 0.1 %; with `deterministic: true` never."""
+    """Whether XLA compiles the training step (Keras `jit_compile`); needs `deterministic: false`. XLA draws masks of
+    dropout of its own. auto: where it is measured to be faster and the loss stays the same within 0.1 %; with
+    `deterministic: true` never."""
     threads: Literal["auto"] | Positive | None = None
     """Threads that one operation is spread over on the CPU; null: as many as there are cores. Their number changes the
     last bits. auto: the fastest, by measurement; with `deterministic: true`, as null."""

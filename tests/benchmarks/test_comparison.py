@@ -18,7 +18,8 @@ def test_models_of_one_skill_are_equal_and_more_skill_is_better() -> None:
 def test_a_small_simulation_keeps_the_promise_roughly() -> None:
     found = coverage_of_pairs(90, 40, 2.5, 2.5)
     assert all(told <= 0.2 and held >= 0.8 for told, held in found.values())
-    assert np.isclose([told + held for told, held in found.values()], 1).all()
+    # Accuracy is told apart by McNemar's exact test, which is stricter than its interval; all else by the interval.
+    assert np.isclose([told + held for metric, (told, held) in found.items() if metric != "accuracy"], 1).all()
 
 
 def test_the_page_has_the_place_that_the_command_writes() -> None:

@@ -25,6 +25,7 @@ from pipeline.training.setup import TrainingSetup
 from tests.small_runs import Stages, model, train_section, train_small
 
 MLP = model(type="mlp", units=[16], dropout=0.2)
+PLAIN = model(type="mlp", units=[16])
 
 FRESH_PROCESS = """
 import sys, time
@@ -33,7 +34,7 @@ import tensorflow as tf
 from pipeline.compute.threads import can_set_threads, set_threads
 from pipeline.compute.steps import choose_jit_compile, choose_threads
 from pipeline.errors import UserError
-from tests.compute.test_steps import TrainingSetup, MLP, train_section, train_small, assemble
+from tests.compute.test_steps import TrainingSetup, MLP, PLAIN, train_section, train_small, assemble
 prepared, out = map(Path, sys.argv[1:])
 assert can_set_threads()
 set_threads(None)
@@ -56,8 +57,9 @@ setup = TrainingSetup(section=section, model=MLP, batch_size=32, seed=42, prepar
 assert assemble(setup).learner.jit_compile is True
 print(choose_jit_compile(setup))
 print(choose_threads(setup))
+# XLA draws masks of dropout of its own.
 for name, compiled in (("plain", False), ("compiled", True)):
-    train_small(prepared, out / name, MLP, train_section(deterministic=False, jit_compile=compiled, epochs=2))
+    train_small(prepared, out / name, PLAIN, train_section(deterministic=False, jit_compile=compiled, epochs=2))
 """
 
 
@@ -148,4 +150,4 @@ def test_threads_and_xla_in_a_fresh_process(digits: Stages, tmp_path: Path) -> N
     assert re.search(r"Choice\(value=(True|False), reason='measured false: .* a step, true: .* a step'\)", done.stdout)
     plain, compiled = (json.loads((tmp_path / name / "history.json").read_text()) for name in ("plain", "compiled"))
     for one, two in zip(plain["epochs"], compiled["epochs"], strict=True):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)

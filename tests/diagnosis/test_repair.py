@@ -136,6 +136,7 @@ def test_a_network_that_cannot_learn_is_repaired_in_earnest() -> None:
     def train(overrides: Overrides, number: int) -> Trial:
         model = changed(network(), overrides, seed=number, features=rows)
         diagnosis = Diagnosis(rows, labels)
+        keras.utils.set_random_seed(number)
         model.fit(rows, labels, epochs=15, verbose=0, callbacks=[diagnosis])
         return Trial(diagnosis.findings, diagnosis.signals.score, 15, overrides)
 
