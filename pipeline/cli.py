@@ -278,6 +278,17 @@ def tracked(function: Callable[..., None]) -> Callable[..., None]:
     return click.option("--uri", default=None, help="MLflow tracking URI; by default that of mlruns/ here.")(function)
 
 
+def recorded(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the option that says where runs are recorded on disk."""
+    return click.option(
+        "--directory",
+        type=click.Path(path_type=Path),
+        default="mlruns",
+        show_default=True,
+        help="Where the runs are recorded: the recipe's tracking.directory.",
+    )(function)
+
+
 def notice(text: str) -> None:
     """Says beside the output of a command what one should know of it."""
     click.echo(text, err=True)
@@ -305,13 +316,7 @@ def runs(uri: str | None, experiment: str | None, limit: int, status: str | None
 @command
 @click.argument("run")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to repeat; by default all, and what was kept.")
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    default="mlruns",
-    show_default=True,
-    help="Where the runs are recorded: the recipe's tracking.directory.",
-)
+@recorded
 def replay(run: str, steps: int | None, directory: Path) -> None:
     """Trains a run again and says whether it is identical, or where it first differs. RUN is an id or a name.
 
@@ -345,13 +350,7 @@ def diagnose(uri: str | None, run: str) -> None:
 @tracked
 @click.argument("run")
 @click.option("--out", type=click.Path(path_type=Path), default="repaired.yaml", help="The recipe to write.")
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    default="mlruns",
-    show_default=True,
-    help="Where the runs are recorded: the recipe's tracking.directory.",
-)
+@recorded
 def repair(uri: str | None, run: str, out: Path, directory: Path) -> None:
     """Tries what the diagnosis of a sick run names, beside an untouched control, and writes the repaired recipe.
 
@@ -402,13 +401,7 @@ def compare(uri: str | None, a: str, b: str, more: tuple[str, ...], out: Path) -
 @command
 @click.argument("run", required=False)
 @click.option("--uri", default=None, help="Send to this MLflow store, instead of that of each run.")
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    default="mlruns",
-    show_default=True,
-    help="Where the runs are recorded: the recipe's tracking.directory.",
-)
+@recorded
 def sync(run: str | None, uri: str | None, directory: Path) -> None:
     """Sends what MLflow lacks of the runs recorded here. RUN is an id or a name; by default all that have ended."""
     from pipeline.sync import sync as send
