@@ -1,20 +1,15 @@
 """What a study has found: the best trial by fresh seeds, its gain over the recipe as it stands, and `best.yaml`."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
-from scipy import stats
-
+from pipeline.comparison.intervals import half_width
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tune import searched_direction
 from tuning.space import Space
 from tuning.study import DEFAULTS, Result, Study, Trial, ranked, write_whole
-
-LEVEL = 0.95
-"""Coverage of intervals."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +78,5 @@ def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result]) -> Gain | Non
 
 
 def _interval(differences: Sequence[float]) -> Gain:
-    count, mean = len(differences), fmean(differences)
-    half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * stdev(differences) / math.sqrt(count)
-    return Gain(count, mean, mean - half, mean + half)
+    mean, half = fmean(differences), half_width(differences)
+    return Gain(len(differences), mean, mean - half, mean + half)

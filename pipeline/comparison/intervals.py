@@ -1,7 +1,7 @@
 """The 95 % interval of every metric of one model: how far the figure may be off because the test set is finite."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,3 +112,10 @@ def _without_bias(value: float, draws: np.ndarray) -> Estimate:
     bias = max(0.0, float(draws.mean()) - value)
     low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, max(0.0, float(low) - 2 * bias), max(value, float(high) - bias))
+
+
+def half_width(values: Sequence[float] | np.ndarray) -> float:
+    """Half the width of Student's t interval of a mean; infinite for fewer than two values."""
+    if len(values) < 2:
+        return math.inf
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))

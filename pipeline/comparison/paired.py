@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from pipeline.comparison.correction import holm
-from pipeline.comparison.intervals import CONFIDENCE, strata_of
+from pipeline.comparison.intervals import CONFIDENCE, half_width, strata_of
 from pipeline.comparison.proportions import Discordance, mcnemar, tango
 from pipeline.comparison.resampling import NUM_RESAMPLES, resample
 from pipeline.comparison.weighted import hits, is_mean, per_example, weighted
@@ -111,9 +111,7 @@ def over_seeds(metric: str, first: Sequence[float], second: Sequence[float]) -> 
     """
     differences = _sign(metric) * (np.asarray(second, float) - np.asarray(first, float))
     num_seeds, mean = len(differences), float(differences.mean())
-    half = math.inf
-    if num_seeds > 1:
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1) * stats.sem(differences))
+    half = half_width(differences)
     p = float(stats.wilcoxon(differences, method="exact" if num_seeds < 50 else "auto").pvalue) if mean else 1.0
     return Effect(metric, "first", "second", mean, mean - half, mean + half, p, "Wilcoxon's test", num_seeds, "seeds")
 

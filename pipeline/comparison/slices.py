@@ -1,6 +1,5 @@
 """How good a model is on each group of examples, and which groups it is worse on than chance explains."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.comparison.correction import holm
-from pipeline.comparison.intervals import CONFIDENCE, wilson
+from pipeline.comparison.intervals import CONFIDENCE, half_width, wilson
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.comparison.weighted import per_example
 from pipeline.figures import TRAIN, VALIDATION, figure, save
@@ -117,9 +116,7 @@ def _rows(test: TestPredictions, metric: str) -> Iterator[tuple[object, ...]]:
 def _interval(scores: np.ndarray) -> tuple[float, float]:
     if np.isin(scores, (0, 1)).all():
         return wilson(int(scores.sum()), len(scores))
-    if len(scores) < 2:
-        return -math.inf, math.inf
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(scores) - 1) * stats.sem(scores)
+    half = half_width(scores)
     return float(scores.mean() - half), float(scores.mean() + half)
 
 
