@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.journal import StageResult
+from pipeline.whole import write_whole
 
 KEY_LENGTH = 16
 """Hex digits of a key in folder names: 64 bits."""
@@ -109,9 +110,7 @@ class Cache:
         """Notes that the last run of a recipe of this name used this entry."""
         pointer = self._pointer(recipe_name, stage)
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        temporary = pointer.with_suffix(f".{os.getpid()}")
-        temporary.write_text(entry.ingredients.key, encoding="utf-8")
-        temporary.rename(pointer)
+        write_whole(pointer, entry.ingredients.key)
 
     @contextlib.contextmanager
     def lock(self, stage: str, key: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ from models.custom import load_function
 from models.hypermodel import build_hypermodel, is_hypermodel
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
-from tuning.study import write_whole
+from pipeline.whole import write_whole
 
 PREFIX = "model.arguments."
 """Where the recipe has the values of such a model's hyperparameters."""
@@ -29,10 +29,10 @@ def discover(recipe_file: Path, out: Path, _: Any) -> None:
         function = load_function(model)
         declared = list(_declared(function, model.arguments)) if is_hypermodel(function) else []
     except UserError as error:
-        write_whole(out, json.dumps({"error": str(error)}))
+        write_whole(out, json.dumps({"error": str(error)}), durable=True)
         return
     space = {PREFIX + hp.name: parameter for hp in declared if (parameter := _parameter(hp))}
-    write_whole(out, json.dumps({"space": space}))
+    write_whole(out, json.dumps({"space": space}), durable=True)
 
 
 def _declared(function: Any, values: dict[str, Any]) -> Iterator[Any]:

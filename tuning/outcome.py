@@ -8,8 +8,9 @@ from statistics import fmean
 from pipeline.comparison.intervals import half_width
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tune import searched_direction
+from pipeline.whole import write_whole
 from tuning.space import Space
-from tuning.study import DEFAULTS, Result, Study, Trial, ranked, write_whole
+from tuning.study import DEFAULTS, Result, Study, Trial, ranked
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     file = study.folder / "best.yaml"
     recipe = dump_recipe(space.recipe(best.job.point))
     head = f"# Trial {best.number} of study {study.name}: the best of {len(study.trials())}.\n"
-    write_whole(file, f"{head}# Run: plumbline run {file}\n{recipe}")
+    write_whole(file, f"{head}# Run: plumbline run {file}\n{recipe}", durable=True)
     return Outcome(best, gain, file)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pipeline.environment import environment
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
-from tuning.study import Study, ranked, write_whole
+from pipeline.whole import write_whole
+from tuning.study import Study, ranked
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -60,6 +61,6 @@ def study_run(study: Study) -> Iterator[StudyRun]:
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         run_id=known,
     ) as run:
-        write_whole(file, run.id)
+        write_whole(file, run.id, durable=True)
         run.record("tags", values={"study": study.name})
         yield StudyRun(study, run)

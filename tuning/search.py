@@ -18,10 +18,11 @@ from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from pipeline.recipe.tune_checks import RUNGS
+from pipeline.whole import write_whole
 from tuning.record import StudyRun
 from tuning.retention import Retention
 from tuning.space import Space
-from tuning.study import DEFAULTS, Job, Result, Study, job_of, ranked, read_result, result_file, result_of, write_whole
+from tuning.study import DEFAULTS, Job, Result, Study, job_of, ranked, read_result, result_file, result_of
 from tuning.suggestions import Done, Oracle, Suggestion, Wait
 from tuning.trial import run_trial, said
 from tuning.workers import Worker, Workers
@@ -180,7 +181,7 @@ class Search:
             except RecipeError as error:
                 known = Result("invalid", cause=said(error))
             else:
-                write_whole(folder / "recipe.yaml", recipe)
+                write_whole(folder / "recipe.yaml", recipe, durable=True)
         if known is not None:
             tell(job, known)
             return

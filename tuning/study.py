@@ -21,6 +21,7 @@ from pipeline.journal import RecordFile
 from pipeline.recipe.errors import nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
+from pipeline.whole import write_whole
 from tuning.space import Point
 
 LIBRARIES = ("keras-tuner", "numpy", "scikit-learn", "scipy")
@@ -121,8 +122,8 @@ class Study:
         folder = root / f"{recipe.name}-{max(numbers, default=0) + 1}"
         folder.mkdir()
         known = {"libraries": {name: version(name) for name in LIBRARIES}, **facts}
-        write_whole(folder / "recipe.yaml", dump_recipe(recipe))
-        write_whole(folder / "study.json", json.dumps(known, indent=2) + "\n")
+        write_whole(folder / "recipe.yaml", dump_recipe(recipe), durable=True)
+        write_whole(folder / "study.json", json.dumps(known, indent=2) + "\n", durable=True)
         return cls(folder, recipe, known)
 
     @classmethod
@@ -255,16 +256,6 @@ def ranked(trials: list[Trial], direction: str) -> list[Trial]:
     sign = 1 if direction == "min" else -1
     scored = [trial for trial in trials if trial.result and trial.result.score is not None]
     return sorted(scored, key=lambda t: (sign * t.result.score, -t.result.epochs, t.number))  # type: ignore[union-attr, operator]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
 
 
 def _is_number(path: Path) -> bool:

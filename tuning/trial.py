@@ -19,7 +19,8 @@ from pipeline.quiet import quiet_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
-from tuning.study import Result, write_whole
+from pipeline.whole import write_whole
+from tuning.study import Result
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -53,7 +54,7 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
     except Exception as error:
         result = failure(error)
     seconds = time.perf_counter() - started
-    write_whole(out, json.dumps(asdict(replace(result, seconds=seconds))) + "\n")
+    write_whole(out, json.dumps(asdict(replace(result, seconds=seconds))) + "\n", durable=True)
 
 
 def measure(recipe_file: Path, out: Path, _: Tell) -> None:
@@ -72,7 +73,7 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
         found = estimate_recipe(recipe)
         elapsed = time.perf_counter() - started
     except UserError as error:
-        write_whole(out, json.dumps({"error": str(error)}))
+        write_whole(out, json.dumps({"error": str(error)}), durable=True)
         return
     steps = float(found.training_step.secs.sum() + found.validation_step.secs.sum())
     measured = {
@@ -80,7 +81,7 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
         "start_secs": max(0.0, elapsed - steps),
         "network_bytes": found.cost.parameter_bytes,
     }
-    write_whole(out, json.dumps(measured))
+    write_whole(out, json.dumps(measured), durable=True)
 
 
 @contextlib.contextmanager
@@ -99,7 +100,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
         run_id=known,
         live=False,
     ) as tracked:
-        write_whole(file, tracked.id)
+        write_whole(file, tracked.id, durable=True)
         yield tracked
 
 

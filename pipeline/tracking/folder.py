@@ -16,7 +16,6 @@ run that it is for: `""` is the pipeline run, a stage's name the run nested in i
 Records that a stage's journal said first carry `of`: the stage and the record's number there.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.journal import Record, read_journal
+from pipeline.whole import write_whole
 
 RUN_TAG = "plumbline.run"
 """Tag of an MLflow run: our id of it, and for a nested one `/` and its name."""
@@ -191,15 +191,3 @@ def unfinished(records: Iterable[Record]) -> dict[str, Record]:
         elif record["kind"] == "end":
             begun.pop(record["run"], None)
     return dict(sorted(begun.items(), key=lambda item: not item[0]))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replaces a file, so that a reader finds the old text or the new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
