@@ -1,238 +1,154 @@
-"""How well trainings are diagnosed and repaired: `python -m benchmarks.diagnosis --corpus DIR`.
+"""How well trainings are diagnosed and repaired: `python -m benchmarks.diagnosis [--corpus DIR]`.
 
-Each case is trained with the public callback and, where that calls it sick, repaired beside an untouched control. What
-was trained is kept in a folder, so that a benchmark that was killed goes on, and rules that changed are judged on the
-same trainings again: a diagnosis is a function of what the callback saw.
+Each case is trained with the public callback and without; beside ours, rules of published tools judge the same signals.
+The sick are repaired beside an untouched control; so are they by changes that know of no diagnosis. The cases are those
+of a labelled corpus, which brings its own `score.py`, or else the project's own zoo.
 """
 
 import argparse
 import json
 import os
-import pickle
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.diagnosis_cases import Case, Data, build, read_cases, read_data
+if TYPE_CHECKING:
+    from benchmarks.diagnosis_cases import Case
+    from benchmarks.diagnosis_report import Row
 
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
-IN_CORPUS = {
-    "too_large_steps": "oscillating_loss",
-    "dead_layer": "dying_relu",
-    "frozen_weights": "slow_convergence",
-    "plateau": "not_converging",
-    "diverging": "not_converging",
-    "class_collapse": "not_converging",
-}
-"""Our finer symptoms in the corpus's words; the others are the same."""
-
-REPORT = Path(__file__).with_suffix(".txt")
-"""What was printed last, which docs/diagnosis.md shows."""
-
-Record = dict[str, Any]
+QUICK = 2
+"""Cases of `--quick`."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder with cases.jsonl, data/ and score.py")
+    parser.add_argument("--corpus", type=Path, help="folder with cases.jsonl, data/ and score.py (default: the zoo)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each case (default: 3)")
+    parser.add_argument("--plain-seeds", type=int, default=1, help="seeds trained without as well (default: 1)")
     parser.add_argument("--repair-seeds", type=int, default=1, help="seeds of which the sick are repaired (default: 1)")
     parser.add_argument("--kept", type=Path, default=Path(".benchmarks/diagnosis"), help="folder of what was trained")
     parser.add_argument("--part", default="0/1", help="train only every n-th case, from the k-th: k/n")
     parser.add_argument("--no-training", action="store_true", help="only judge what is kept")
-    args = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} cases of the zoo, one seed, in a minute")
+    args = parser.parse_args(arguments)
+    if args.quick:
+        args.seeds, args.kept = 1, args.kept / "quick"
     args.kept.mkdir(parents=True, exist_ok=True)
-    cases = read_cases(args.corpus)
+    cases = _cases(args)
     if not args.no_training:
-        part, parts = map(int, args.part.split("/"))
-        for seed in range(args.seeds):
-            for case in cases[part::parts]:
-                train(case, args.corpus, seed, args.kept, with_repair=seed < args.repair_seeds)
-    predictions = args.kept / "predictions.jsonl"
-    lines = [json.dumps(line) for line in judged(cases, range(args.seeds), args.kept)]
-    predictions.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    scored = subprocess.run(
-        [sys.executable, args.corpus / "score.py", predictions], check=True, capture_output=True, text=True
-    )
-    head = (
-        f"$ python -m benchmarks.diagnosis --seeds {args.seeds} --repair-seeds {args.repair_seeds}\n"
-        f"{len(lines)} of {len(cases) * args.seeds} trainings of the corpus, {datetime.now(UTC):%d %B %Y}\n"
-    )
-    text = f"{head}\n{scored.stdout}\n{per_symptom(cases, predictions)}\n{repairs(args.kept, len(lines))}"
-    REPORT.write_text(f"```\n{text}```\n", encoding="utf-8")
+        _train(cases, args)
+    rows = list(_rows(cases, args))
+    text = _report(cases, rows, args)
     print(text)
+    if not args.quick and args.part == "0/1":
+        name = "diagnosis.txt" if args.corpus else "diagnosis_zoo.txt"
+        Path(__file__).with_name(name).write_text(f"```\n{text}```\n", encoding="utf-8")
 
 
-def train(case: Case, corpus: Path, seed: int, kept: Path, *, with_repair: bool) -> None:
-    """Trains a case with the callback, and repairs it if it is sick; keeps both."""
-    from pipeline.diagnosis.repair import Trial, repair
+def _cases(args: argparse.Namespace) -> "list[Case]":
+    if args.corpus:
+        from benchmarks.diagnosis_corpus import read_cases
 
-    file = _file(kept, case, seed, "pkl")
-    data = read_data(corpus, case["data"])
-    if not file.exists():
-        record = fit(build(case, seed), case, data, seed)
-        file.write_bytes(pickle.dumps({"id": case["id"], "seed": seed, **record}))
-        print(case["id"], seed, f"{record['secs']:.0f} s", f"{record['val_acc'][-1]:.3f}", flush=True)
-    repaired = _file(kept, case, seed, "repair.json")
-    if not with_repair or repaired.exists():
-        return
-    record = pickle.loads(file.read_bytes())
-    findings = replay(record["signals"])
-    if not any(finding.rank for finding in findings):
-        return
+        return read_cases(args.corpus)
+    from benchmarks.diagnosis_zoo import zoo_cases
 
-    def once(overrides: dict[str, Any], number: int) -> Trial:
-        return _trial(case, data, seed, overrides, number)
-
-    sick = Trial(findings, _skill(record), case["epochs"], result=record)
-    outcome = repair(sick, once)
-    told = {
-        "verdict": outcome.verdict,
-        "val_acc": outcome.best.result["val_acc"],
-        "overrides": dict(outcome.best.overrides),
-        "epochs": outcome.num_epochs / case["epochs"],
-        "control": outcome.control.result["val_acc"] if outcome.control else None,
-        "trials": [{"overrides": dict(t.overrides), "skill": t.skill, "epochs": t.num_epochs} for t in outcome.trials],
-    }
-    repaired.write_text(json.dumps(told), encoding="utf-8")
-    print(case["id"], seed, outcome.verdict, told["overrides"], len(outcome.trials), flush=True)
+    return zoo_cases()[: QUICK if args.quick else None]
 
 
-def fit(model: Any, case: Case, data: Data, seed: int, *, epochs: int = 0, on_sick: str = "warn") -> Record:
-    """Trains with the public callback; what it saw, the validation accuracies, and whether anything was not finite."""
-    import keras
-    import numpy as np
+def _train(cases: "list[Case]", args: argparse.Namespace) -> None:
+    from benchmarks.diagnosis_trainings import train
 
-    from pipeline.diagnosis import Diagnosis
-
-    diagnosis = Diagnosis(data.x_val, data.y_val, on_sick=on_sick)
-    started = time.perf_counter()
-    history = model.fit(
-        data.training(case["batch_size"], seed),
-        steps_per_epoch=-(-len(data.x) // case["batch_size"]),
-        epochs=epochs or case["epochs"],
-        validation_data=data.validation(),
-        shuffle=False,
-        verbose=0,
-        callbacks=[diagnosis],
-    ).history
-    secs = time.perf_counter() - started
-    broken = not np.isfinite(history["loss"]).all() or any(not np.isfinite(each).all() for each in model.get_weights())
-    keras.backend.clear_session()
-    return {"val_acc": history["val_accuracy"], "nan": bool(broken), "signals": diagnosis.signals, "secs": secs}
+    part, parts = map(int, args.part.split("/"))
+    for seed in range(args.seeds):
+        for case in cases[part::parts]:
+            train(args.kept, case, seed)
+            if seed < args.plain_seeds:
+                train(args.kept, case, seed, watched=False)
+    for seed in range(args.repair_seeds):
+        for case in _shuffled(cases[part::parts]):
+            _repair(case, seed, args.kept)
 
 
-def _trial(case: Case, data: Data, seed: int, overrides: dict[str, Any], number: int) -> Any:
+def _shuffled(cases: "list[Case]") -> "list[Case]":
+    """A random order that is always the same, so that repairs that ran out of time are a fair sample."""
     from models.seeds import seed_for
-    from pipeline.diagnosis.change import changed
-    from pipeline.diagnosis.repair import Trial
 
-    drawn = seed_for(seed, "repair", number)
-    model = changed(build(case, drawn), overrides, seed=drawn, features=data.x)
-    epochs = int(overrides.get("train.epochs", case["epochs"]))
-    record = fit(model, case, data, drawn, epochs=epochs, on_sick="stop")
-    return Trial(replay(record["signals"]), _skill(record), len(record["val_acc"]), overrides, record)
+    return sorted(cases, key=lambda case: seed_for(0, "repairs", case.id))
 
 
-def replay(signals: Any) -> list[Any]:
-    """The findings that the callback made of the same training, epoch by epoch."""
-    from pipeline.diagnosis.diagnose import diagnose, merged
-    from pipeline.diagnosis.schedule import is_judged
+def _repair(case: "Case", seed: int, kept: Path) -> None:
+    """Repairs a training that is sick in truth by all methods; ours only if it was called sick."""
+    from benchmarks.diagnosis_repairs import METHODS, mend
+    from benchmarks.diagnosis_trainings import train
 
-    findings: list[Any] = []
-    for epoch in range(signals.epoch + 1):
-        if is_judged(epoch, signals.facts.planned_epochs):
-            findings = merged(findings, diagnose(replace(signals.until(epoch), ended=False)))
-    return merged(findings, diagnose(replace(signals, ended=True)))
+    sick = train(kept, case, seed)
+    if case.mendable and case.outcome(sick.scores, broken=sick.broken) == "bad":
+        for method in METHODS:
+            mend(kept, case, seed, sick, method)
 
 
-def judged(cases: list[Case], seeds: range, kept: Path) -> Iterator[Record]:
-    """One line a training, as `score.py` reads them."""
-    for seed in seeds:
+def _rows(cases: "list[Case]", args: argparse.Namespace) -> "Iterator[Row]":
+    from benchmarks.diagnosis_repairs import METHODS, kept_repair
+    from benchmarks.diagnosis_report import Row
+    from benchmarks.diagnosis_trainings import kept
+    from benchmarks.diagnosis_verdicts import TOOLS
+
+    for seed in range(args.seeds):
         for case in cases:
-            file, repaired = _file(kept, case, seed, "pkl"), _file(kept, case, seed, "repair.json")
-            if file.exists():
-                told = json.loads(repaired.read_text()) if repaired.exists() else {}
-                yield prediction(pickle.loads(file.read_bytes()), told.get("val_acc"))
+            training = kept(args.kept, case, seed)
+            if training is not None and training.signals is not None:
+                verdicts = {name: judge(training.signals) for name, judge in TOOLS.items()}
+                repairs = {method: kept_repair(args.kept, case, seed, method) for method in METHODS}
+                plain = kept(args.kept, case, seed, watched=False)
+                yield Row(case, seed, training, verdicts, plain, {k: v for k, v in repairs.items() if v})
 
 
-def prediction(record: Record, repaired: list[float] | None) -> Record:
-    """What is said of one training."""
-    findings = [finding for finding in replay(record["signals"]) if finding.rank]
-    names = [layer.name for layer in record["signals"].facts.layers]
-    blamed = [finding.layers[0] for finding in findings if finding.layers]
-    return {
-        "id": record["id"],
-        "seed": record["seed"],
-        "val_acc": record["val_acc"],
-        "nan": record["nan"],
-        "alarm_epoch": min((finding.called_epoch for finding in findings), default=None),
-        "symptoms": sorted({_in_corpus(finding) for finding in findings}),
-        "layer": names.index(blamed[0]) if blamed else None,
-        "repaired_val_acc": repaired,
-        "seconds": None,
-        "plain_seconds": None,
-    }
+def _report(cases: "list[Case]", rows: "list[Row]", args: argparse.Namespace) -> str:
+    from benchmarks.diagnosis_report import by_symptom, cost, detection, misses, naming
+    from benchmarks.diagnosis_report_repairs import repairs
 
-
-def _in_corpus(finding: Any) -> str:
-    if finding.symptom == "poor_initialization" and finding.evidence["gain of the worst layer"] == 0:
-        return "zero_init"
-    return IN_CORPUS.get(finding.symptom, finding.symptom)
-
-
-def per_symptom(cases: list[Case], predictions: Path) -> str:
-    """How often each symptom that was named on a sick training is among those that the corpus knows of it."""
-    known = {
-        case["id"]: {
-            *(case["expected_symptoms"] or []),
-            *case["reference_symptoms"],
-            *(case["published_problems"] or []),
-        }
-        for case in cases
-    }
-    named: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    for line in map(json.loads, predictions.read_text(encoding="utf-8").splitlines()):
-        truth = known.get(line["id"], set())
-        named.update(line["symptoms"] if truth else [])
-        right.update(truth & set(line["symptoms"]))
-    rows = [f"  {name:22} {right[name]:3} of {count:3}" for name, count in named.most_common()]
-    return "\n".join(["## symptoms named, and how many of them the corpus knows of the case", *rows, ""])
-
-
-def repairs(kept: Path, num_trainings: int) -> str:
-    """Verdicts of all repairs that were made, at which trial they came, and what they took."""
-    told = [json.loads(file.read_text()) for file in sorted(kept.glob("*.repair.json"))]
-    if not told:
-        return "## no repairs"
-    verdicts = Counter(each["verdict"] for each in told)
-    at = [len(each["trials"]) for each in told if each["verdict"] == "repaired"]
-    epochs = sorted(each["epochs"] for each in told)
-    within = ", ".join(f"{sum(place <= limit for place in at)} within {limit}" for limit in (1, 3, 5))
-    return (
-        f"## repairs: {len(told)} sick trainings, of {num_trainings} kept\n"
-        f"  verdicts          {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}\n"
-        f"  trials            {within}, of {len(told)}; every trial is one training, stopped once it is sick\n"
-        f"  epochs spent      {epochs[len(epochs) // 2]:.2f} of the plan (median), the control among them\n"
+    file = args.kept / "predictions.jsonl"
+    file.write_text("".join(json.dumps(_prediction(row)) + "\n" for row in rows), encoding="utf-8")
+    options = "--quick" if args.quick else f"{'--corpus DIR ' if args.corpus else ''}--seeds {args.seeds}"
+    num_seeds = 1 if args.quick else args.seeds
+    head = (
+        f"$ python -m benchmarks.diagnosis {options}\n"
+        f"{len(rows)} of {len(cases) * num_seeds} trainings, {datetime.now(UTC):%d %B %Y}; in brackets 95 % intervals\n"
     )
+    parts = [detection(rows), naming(rows), by_symptom(rows), repairs(rows), cost(rows)]
+    if args.corpus:
+        scored = subprocess.run(
+            [sys.executable, args.corpus / "score.py", file], check=True, capture_output=True, text=True
+        ).stdout
+        parts.append("# the same by the corpus's own score.py\n\n" + scored.partition("  missed")[0])
+        (args.kept / "misses.txt").write_text(misses(rows), encoding="utf-8")
+    else:
+        parts.append(misses(rows))
+    return "\n".join([head, *parts])
 
 
-def _skill(record: Record) -> float:
-    facts = record["signals"].facts
-    recent = record["val_acc"][-5:]
-    return float((sum(recent) / len(recent) - facts.chance) / (facts.neighbours - facts.chance))
+def _prediction(row: "Row") -> dict[str, Any]:
+    """One training, as `score.py` reads it."""
+    from benchmarks.diagnosis_verdicts import OURS
 
-
-def _file(kept: Path, case: Case, seed: int, ending: str) -> Path:
-    return kept / f"{case['id'].replace('/', '_')}.{seed}.{ending}"
+    verdict, repaired = row.verdicts[OURS], row.repairs.get("ours")
+    return {
+        "id": row.case.id,
+        "seed": row.seed,
+        "val_acc": list(row.training.scores),
+        "nan": row.training.broken,
+        "alarm_epoch": verdict.epoch,
+        "symptoms": sorted(verdict.symptoms),
+        "layer": verdict.layer,
+        "repaired_val_acc": list(repaired.scores) if repaired else None,
+        "seconds": row.training.cpu_secs if row.plain else None,
+        "plain_seconds": row.plain.cpu_secs if row.plain else None,
+    }
 
 
 if __name__ == "__main__":

@@ -1,38 +1,36 @@
-"""Cases of `benchmarks/diagnosis.py`: from a line of a corpus to data and a compiled Keras model."""
+"""What a case of `benchmarks/diagnosis.py` is: a training of which it is known whether it is sick, and of what."""
 
-import json
-from collections.abc import Mapping
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from models.seeds import seed_for
+Outcome = Literal["good", "borderline", "bad"]
 
-Case = Mapping[str, Any]
-
-OPTIMIZERS = {"Adam": "adam", "SGD": "sgd", "RMSprop": "rmsprop", "Adagrad": "adagrad"}
+RECENT = 5
+"""Epochs whose mean score counts as what a training has reached."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """One data set of a corpus: float32 features `(n, columns)`, labels as the losses take them."""
+    """Examples of a case: features `(n, ...)`, and labels as the losses take them."""
 
     x: np.ndarray
     y: np.ndarray
     x_val: np.ndarray
     y_val: np.ndarray
 
-    @property
-    def steps(self) -> int:
-        return len(self.x)
+    def num_steps(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.x) // batch_size)
 
     def training(self, batch_size: int, seed: int) -> tf.data.Dataset:
         """Endless batches; the order of each epoch is a function of the seed and the epoch."""
-        num_steps = -(-len(self.x) // batch_size)
+        num_steps = self.num_steps(batch_size)
         x, y = tf.constant(self.x), tf.constant(self.y)
 
         def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,53 +41,50 @@ class Data:
         return tf.data.Dataset.range(2**31).map(lambda step: batch(tf.cast(step, "int32")))
 
     def validation(self) -> tf.data.Dataset:
+        """All validation examples as one batch."""
         return tf.data.Dataset.from_tensors((self.x_val, self.y_val)).cache()
 
 
-def read_cases(corpus: Path) -> list[Case]:
-    """Reads the cases of a corpus."""
-    return [json.loads(line) for line in (corpus / "cases.jsonl").read_text().splitlines() if line.strip()]
+@dataclass(frozen=True)
+class Case:
+    """One training that can be made, with what is known of it."""
 
+    id: str
+    batch_size: int
+    epochs: int
+    build: Callable[[int], keras.Model]
+    """From the seed of the initial weights to a compiled model."""
+    data: Callable[[], Data]
+    metric: str = "val_accuracy"
+    """Of `fit`'s history: what is scored."""
+    chance: float = 0.0
+    """Score of guessing."""
+    reference: float = 1.0
+    """Score of a good network."""
+    sick: bool | None = None
+    """Whether it is, by construction; None: that is for each training to tell by what it reaches."""
+    fault: str = ""
+    """What was planted, in a word; nothing where nothing was, or where nobody knows."""
+    symptoms: frozenset[str] = frozenset()
+    """Symptoms that are right of it."""
+    planted: frozenset[str] = frozenset()
+    """Those among them that the fault must have."""
+    faulty_layers: Sequence[int] = ()
+    """Place of the layer at fault among those with a kernel; none: unknown, or not one layer."""
+    mendable: bool = True
+    """Whether some change is known to help, or none is known not to."""
+    group: str = ""
+    """Where it is from."""
 
-def read_data(corpus: Path, name: str) -> Data:
-    """Reads one of the corpus's data sets."""
-    with np.load(corpus / "data" / f"{name}.npz") as file:
-        return Data(*(file[key].astype("float32") for key in ("x", "y", "x_val", "y_val")))
+    def skill(self, scores: Sequence[float], *, broken: bool = False) -> float:
+        """What a training has reached, from 0 (guessing) to 1 (a good network); 0 for a broken one."""
+        if broken or not scores:
+            return 0.0
+        return (statistics.mean(scores[-RECENT:]) - self.chance) / (self.reference - self.chance)
 
-
-def build(case: Case, seed: int) -> keras.Model:
-    """Builds and compiles the model of a case.
-
-    Args:
-        case: A line of `cases.jsonl`.
-        seed: Of the initial weights.
-    """
-    model = keras.Sequential([keras.Input(tuple(case["input_shape"]))])
-    for place, layer in enumerate(case["layers"]):
-        model.add(_layer(dict(layer), seed, place))
-    arguments = dict(case["optimizer"]["args"])
-    arguments["learning_rate"] = arguments.pop("lr")
-    optimizer = getattr(keras.optimizers, case["optimizer"]["name"])(**arguments)
-    model.compile(optimizer, loss=case["loss"], metrics=["accuracy"])
-    return model
-
-
-def _layer(arguments: dict[str, Any], seed: int, place: int) -> keras.Layer:
-    kind = arguments.pop("type")
-    if kind == "Scale":
-        return keras.layers.Rescaling(arguments["value"] if "value" in arguments else arguments["scale"])
-    for key in ("kernel_initializer", "bias_initializer"):
-        arguments[key] = (
-            _initializer(arguments.get(key), key, seed_for(seed, key, place)) if kind in ("Dense", "Conv2D") else None
-        )
-    arguments = {key: value for key, value in arguments.items() if value is not None}
-    if kind == "Dropout":
-        arguments["seed"] = seed_for(seed, "dropout", place)
-    return getattr(keras.layers, kind)(**arguments)
-
-
-def _initializer(written: Mapping[str, Any] | None, key: str, seed: int) -> keras.initializers.Initializer:
-    written = written or {"class": "Zeros" if key == "bias_initializer" else "GlorotUniform", "config": {}}
-    kind = getattr(keras.initializers, written["class"])
-    plain = written["class"] in ("Zeros", "Ones", "Constant")
-    return kind(**written["config"]) if plain else kind(**written["config"], seed=seed)
+    def outcome(self, scores: Sequence[float], *, broken: bool) -> Outcome:
+        """Whether a training went well, whatever is said of it."""
+        if self.sick is not None:
+            return "bad" if self.sick else "good"
+        skill = self.skill(scores, broken=broken)
+        return "bad" if skill < 0.7 else "good" if skill >= 0.9 else "borderline"
