@@ -66,14 +66,15 @@ def naming(rows: Sequence[Row]) -> str:
     """How often the cause and the layer are named rightly on sick trainings."""
     bad = [row for row in _with(rows, "bad") if row.case.symptoms]
     placed = [row for row in _with(rows, "bad") if row.case.faulty_layers]
-    lines = [f"{'':20} {'a right symptom':32} right among all named    right layer"]
+    lines = [f"{'':20} {'a right one among those named':32} {'the first named':32} {'of all named':14} layer"]
     for tool in list(rows[0].verdicts) if rows else []:
         right = [bool(row.verdicts[tool].symptoms & row.case.symptoms) for row in bad]
+        first = [row.verdicts[tool].first in row.case.symptoms for row in bad]
         named = [(row, symptom) for row in bad for symptom in row.verdicts[tool].symptoms]
         among = sum(symptom in row.case.symptoms for row, symptom in named)
         layers = [row.verdicts[tool].layer in row.case.faulty_layers for row in placed]
         lines.append(
-            f"{tool:20} {_share(bad, right):32} {f'{among}/{len(named)}':24} "
+            f"{tool:20} {_share(bad, right):32} {_share(bad, first):32} {f'{among}/{len(named)}':14} "
             f"{_share(placed, layers) if tool == OURS else '-'}"
         )
     return "\n".join(["## symptom and layer, on sick trainings of which they are known", *lines, ""])

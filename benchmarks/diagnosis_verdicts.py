@@ -31,6 +31,8 @@ class Verdict:
     """Epochs completed at the first of it; None: nothing was said."""
     layer: int | None = None
     """Place of the layer that is blamed first among those with a kernel."""
+    first: str = ""
+    """The symptom that is named first: the gravest, or the earliest."""
 
     @property
     def sick(self) -> bool:
@@ -47,6 +49,7 @@ def plumbline(signals: Signals) -> Verdict:
         symptoms=frozenset(_word(finding) for finding in findings),
         epoch=min((finding.called_epoch for finding in findings), default=None),
         layer=None if blamed is None else names.index(blamed),
+        first=_word(findings[0]) if findings else "",
     )
 
 
@@ -57,8 +60,10 @@ def _word(finding: Finding) -> str:
 
 
 def _published(name: str, signals: Signals) -> Verdict:
-    calls = PUBLISHED[name](signals)
-    return Verdict(frozenset(call.symptom for call in calls), min((call.epoch for call in calls), default=None))
+    calls = sorted(PUBLISHED[name](signals), key=lambda call: call.epoch)
+    if not calls:
+        return Verdict()
+    return Verdict(frozenset(call.symptom for call in calls), calls[0].epoch, first=calls[0].symptom)
 
 
 TOOLS: Mapping[str, Callable[[Signals], Verdict]] = {

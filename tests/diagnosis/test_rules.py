@@ -106,6 +106,11 @@ PLANTED = [
         lambda: failed(layers={Column.UPDATE: [0.02, 0.01, 0.01]}),
     ),
     Planted(
+        "too_large_steps",
+        lambda: failed(facts={"optimizer": "SGD", "learning_rate": 0.2, "momentum": 0.9}),
+        lambda: failed(facts={"optimizer": "SGD", "learning_rate": float(np.float32(0.1)), "momentum": 0.9}),
+    ),
+    Planted(
         "frozen_weights",
         lambda: failed(layers={Column.UPDATE: 1e-6}),
         lambda: failed(layers={Column.UPDATE: [1e-6, 1e-6, 1e-3]}),

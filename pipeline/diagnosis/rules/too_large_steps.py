@@ -34,7 +34,8 @@ class TooLargeSteps(Rule):
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Looks at the learning rate, and at how far the weights moved."""
         facts = signals.facts
-        effective = facts.learning_rate / max(1e-3, 1 - facts.momentum)
+        # Rounded, since the usual 0.1 with momentum 0.9 is a little more than 1 in float32.
+        effective = float(f"{facts.learning_rate / max(1e-3, 1 - facts.momentum):.5g}")
         high = (
             facts.learning_rate >= self.max_adaptive_rate if facts.optimizer in ADAPTIVE else effective > self.max_rate
         )
