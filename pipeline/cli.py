@@ -154,6 +154,25 @@ def plan(recipe: str, overrides: tuple[str, ...]) -> None:
 
 @command
 @takes_recipe
+def check(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Looks at a training before its first step: data, network, plan, and whether it can learn one batch by heart.
+
+    Collects and preprocesses, through the cache. Ends with 3 if something should be mended.
+    """
+    from pipeline.checked import check_recipe
+    from pipeline.terminal import terminal
+
+    stop_on_signals()
+    found = check_recipe(recipe, overrides, listener=terminal())
+    click.echo(f"\n{found}\n\n{recipe}: {found.verdict}")
+    if found.suggestion:
+        click.echo(f"try: plumbline run {' '.join([recipe, *overrides, str(found.suggestion)])}")
+    if not found.healthy:
+        sys.exit(3)
+
+
+@command
+@takes_recipe
 def validate(recipe: str, overrides: tuple[str, ...]) -> None:
     """Checks a recipe; says nothing expensive was wrong, or everything that is."""
     from pipeline.recipe.load import load_recipe

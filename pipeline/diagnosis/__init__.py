@@ -3,14 +3,20 @@
 >>> from pipeline.diagnosis import Diagnosis
 >>> model.fit(x, y, callbacks=[diagnosis := Diagnosis(x_probe, y_probe)])
 >>> diagnosis.findings
+
+Before the first step:
+
+>>> from pipeline.diagnosis import preflight
+>>> preflight(model, x, y).findings
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.diagnosis.callback import Diagnosis
+    from pipeline.diagnosis.preflight import preflight
 
-__all__ = ["Diagnosis"]
+__all__ = ["Diagnosis", "preflight"]
 
 
 def __getattr__(name: str) -> Any:

@@ -80,6 +80,20 @@ def blocks(calls: Sequence[Call]) -> list[Block]:
     return found
 
 
+def output_activation(calls: Sequence[Call], found: Sequence[Block], outputs: Any) -> str:
+    """Names the last activation before the output, also where pooling lies between it and the last kernel.
+
+    Args:
+        calls: All calls of one pass.
+        found: Their blocks.
+        outputs: What the model gave.
+    """
+    last = next((call for call in reversed(calls) if call.output is outputs), None)
+    if last is not None and not _has_kernel(last.layer) and activation_of(last.layer) != "linear":
+        return activation_of(last.layer)
+    return (found[-1].activations or ["linear"])[-1] if found else "unknown"
+
+
 def activation_of(layer: keras.Layer) -> str:
     """Names what a layer does to its values: a name of `keras.activations`, `linear` where it does nothing."""
     named = {

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.diagnosis.anatomy import Block, blocks, recorded_calls
+from pipeline.diagnosis.anatomy import Block, blocks, output_activation, recorded_calls
 from pipeline.diagnosis.signals import Column, Facts, LayerFacts, Reading
 from pipeline.diagnosis.task import Task, labels_problem, out_of_reach, task_of
 
@@ -43,6 +43,8 @@ class Probe:
         self._read = self._measure if model.run_eagerly else tf.function(self._measure, autograph=False)
         self._input = (float("nan"), float("nan"))
         self._num_outputs = 0
+        self._activation = "unknown"
+        self._logits_known = False
 
     def facts(self, planned_epochs: int, steps_per_epoch: int = 0) -> Facts:
         """Says what does not change during the training; after the first `read`."""
@@ -50,7 +52,6 @@ class Probe:
         optimizer = self._model.optimizer
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         clips = (getattr(inner, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
-        activation = (self.layers[-1].activations or ("linear",))[-1] if self.layers else "unknown"
         return Facts(
             planned_epochs=planned_epochs,
             layers=self.layers,
@@ -58,8 +59,9 @@ class Probe:
             loss=self.task.loss_name,
             num_outputs=self._num_outputs,
             from_logits=self.task.from_logits,
-            output_activation=activation,
-            out_of_reach=out_of_reach(self.task, activation),
+            logits_known=self._logits_known,
+            output_activation=self._activation,
+            out_of_reach=out_of_reach(self.task, self._activation),
             num_classes=len(np.unique(self.task.labels)) if self.task.kind in ("classes", "binary") else 0,
             constant_loss=self.task.constant_loss(self._y, self._num_outputs),
             chance=self.task.chance,
@@ -99,6 +101,8 @@ class Probe:
         if not self.layers:
             self.layers = tuple(_facts(*each) for each in zip(found, weights, gradients, strict=True))
             self._num_outputs = int(outputs.shape[-1] or 0) if isinstance(outputs, tf.Tensor) else 0
+            self._activation = output_activation(calls, found, outputs)
+            self._logits_known = hasattr(outputs, "_keras_logits")
         rows = [self._row(*each) for each in zip(found, weights, gradients, strict=True)]
         table = tf.stack(rows) if rows else tf.zeros((0, len(Column)))
         return table, tf.stack([tf.cast(loss, "float32"), *self._outputs(outputs), *_input_scale(found)])

@@ -63,6 +63,8 @@ DROPOUT = Remedy({"model.dropout": 0.5}, "dropout keeps units from relying on ea
 WEIGHT_DECAY = Remedy({"model.l2": 0.001}, "a penalty on large weights keeps the function smooth")
 LABEL_SMOOTHING = Remedy({"train.label_smoothing": 0.1}, "wrong labels weigh less when none is taken as certain")
 BALANCE = Remedy({"train.class_weights": "balanced"}, "rare classes count as much as frequent ones")
+OVERSAMPLE = Remedy({"data.sampling": "balanced"}, "an epoch holds every class equally often")
+CENTRED = Remedy({"model.output_bias": "priors"}, "the output begins at the mean of the labels, not at 0")
 LESS_MEMORY = Remedy({"data.memory": "disk"}, "read prepared examples from disk; smaller batches help too")
 FLOAT32 = Remedy({"train.precision": "float32"}, "float32 needs no scaling of the loss")
 
@@ -79,6 +81,11 @@ def rate(facts: Facts, factor: float) -> Remedy:
     return Remedy({"train.optimizer.learning_rate": value}, why)
 
 
+def rate_of(value: float) -> Remedy:
+    """Sets the learning rate and leaves the optimiser."""
+    return Remedy({"train.optimizer.learning_rate": value}, "what this optimiser is usually begun with")
+
+
 def more_epochs(facts: Facts, factor: int = 3) -> Remedy:
     """Trains longer."""
     return Remedy({"train.epochs": facts.planned_epochs * factor}, "the loss is still falling")
@@ -91,4 +98,6 @@ def wider(facts: Facts, factor: int = 4) -> Remedy:
 
 
 def _written(value: Any) -> str:
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,6 +11,9 @@ import numpy as np
 ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 """Names under which Keras reports accuracy."""
 
+RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, math.inf)}
+"""Smallest and largest values of activations that do not give every number."""
+
 RECENT = 5
 """Epochs whose mean counts as the value now."""
 
@@ -82,6 +85,8 @@ class Facts:
     """Distinct classes in the probe; 0 for other tasks."""
     from_logits: bool = False
     """Whether the loss applies the output activation itself."""
+    logits_known: bool = False
+    """Whether the output carries its logits, which Keras's cross-entropies use whatever they are told."""
     output_activation: str = "unknown"
     """Last activation of the network, `linear` where it has none."""
     out_of_reach: bool = False

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.diagnosis.reference import neighbours_score
+from pipeline.diagnosis.signals import RANGES
 
 LossFunction = Callable[[Any, Any], Any]
 
@@ -147,10 +148,6 @@ def labels_problem(task: Task, labels: Any, num_outputs: int) -> str:
     elif array.ndim == 2 and not np.allclose(array.sum(axis=1), 1, atol=1e-3):
         return "one-hot labels must add up to 1 in each row"
     return ""
-
-
-RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
-"""Smallest and largest values of activations that do not give every number."""
 
 
 def out_of_reach(task: Task, activation: str) -> bool:

@@ -37,6 +37,7 @@ class OneHotLoss(keras.losses.Loss):  # type: ignore[misc]
     def __init__(self, loss: keras.losses.Loss):
         super().__init__(name=loss.name)
         self._loss = loss
+        self.from_logits = bool(loss.get_config().get("from_logits", False))
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each example, float32 `(batch,)`."""

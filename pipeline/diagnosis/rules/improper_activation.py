@@ -6,13 +6,16 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
 from pipeline.diagnosis.rules.rule import Rule, if_failed
-from pipeline.diagnosis.signals import Facts, Signals
+from pipeline.diagnosis.signals import RANGES, Facts, Signals
 
 PROPER = {"classes": ("softmax", "log_softmax"), "binary": ("sigmoid",), "labels": ("sigmoid",)}
 """Output activations that give what the losses of a task take, where they do not take logits."""
 
 HARMLESS = {("classes", "sigmoid")}
 """Keras hands the logits of a sigmoid to the loss, which trains as if it were a softmax."""
+
+
+LINEAR = "No hidden layer has an activation: together they are one linear layer."
 
 
 class ImproperActivation(Rule):
@@ -31,40 +34,48 @@ class ImproperActivation(Rule):
         facts = signals.facts
         if not facts.layers:
             return
-        output, given = facts.layers[-1], facts.output_activation
-        problem = self._problem(facts)
+        problem = output_problem(facts)
         if problem:
-            harmless = (facts.task, given) in HARMLESS
             yield self.finding(
                 signals,
-                "note" if harmless else if_failed(learning),
+                "note" if is_harmless(facts) else if_failed(learning),
                 problem,
-                layers=[output.name],
+                layers=[facts.layers[-1].name],
                 confidence=0.8,
             )
-        hidden = facts.layers[:-1]
-        if hidden and all(layer.activation == "linear" for layer in hidden):
+        if linear := linear_layers(facts):
             yield self.finding(
-                signals,
-                if_failed(learning),
-                "No hidden layer has an activation: together they are one linear layer.",
-                layers=[layer.name for layer in hidden],
-                remedies=(RELU, TANH),
-                confidence=0.8,
+                signals, if_failed(learning), LINEAR, layers=linear, remedies=(RELU, TANH), confidence=0.8
             )
 
-    def _problem(self, facts: Facts) -> str:
-        given, proper = facts.output_activation, PROPER.get(facts.task, ())
-        if facts.from_logits:
-            if given in ("softmax", "sigmoid"):
-                return f"The loss takes logits, but the output has a {given} already: it is applied twice."
+
+def is_harmless(facts: Facts) -> bool:
+    """Whether Keras trains as if the output were right, since its activation hands the logits on to the loss."""
+    if len(facts.layers[-1].activations) > 1:
+        return False
+    return (facts.task, facts.output_activation) in HARMLESS or (facts.from_logits and facts.logits_known)
+
+
+def linear_layers(facts: Facts) -> list[str]:
+    """Names of the hidden layers where none of them has an activation; embeddings need none."""
+    hidden = [layer for layer in facts.layers[:-1] if layer.kind != "Embedding"]
+    return [layer.name for layer in hidden] if all(layer.activation == "linear" for layer in hidden) else []
+
+
+def output_problem(facts: Facts) -> str:
+    """Says why the output does not fit the loss; an empty text: it does."""
+    given, proper, chain = facts.output_activation, PROPER.get(facts.task, ()), facts.layers[-1].activations
+    if len(chain) > 1 and chain[0] in RANGES:
+        return f"The output goes through {' and '.join(chain)}, one after the other."
+    if facts.from_logits:
+        if given not in ("softmax", "sigmoid"):
             return ""
-        if len([name for name in facts.layers[-1].activations if name in ("softmax", "sigmoid")]) > 1:
-            return f"The output goes through {' and '.join(facts.layers[-1].activations)}, one after the other."
-        if given == "softmax" and facts.num_outputs == 1:
-            return "A softmax over one output is always 1."
-        if proper and given not in proper and given != "unknown":
-            return f"{facts.loss} takes probabilities, but the output is {given}; use {proper[0]}."
-        if facts.task == "values" and given in ("softmax", "sigmoid", "tanh", "relu") and facts.out_of_reach:
-            return f"The output is {given}, which cannot give all the values of the labels; use linear."
-        return ""
+        known = " Keras notices and leaves one out." if facts.logits_known else ""
+        return f"The loss takes logits, but the output has a {given} already: it is applied twice.{known}"
+    if given == "softmax" and facts.num_outputs == 1:
+        return "A softmax over one output is always 1."
+    if proper and given not in proper and given != "unknown":
+        return f"{facts.loss} takes probabilities, but the output is {given}; use {proper[0]}."
+    if facts.task == "values" and given in ("softmax", "sigmoid", "tanh", "relu") and facts.out_of_reach:
+        return f"The output is {given}, which cannot give all the values of the labels; use linear."
+    return ""

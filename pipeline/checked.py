@@ -1,0 +1,119 @@
+"""The pre-flight of a recipe, once collected and preprocessed: all checks, with remedies that the recipe takes."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.diagnosis.preflight import Checked, Leaks, Report, judge
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.errors import UserError
+from pipeline.execution import run
+from pipeline.journal import Listener
+from pipeline.manifest import Manifest
+from pipeline.quiet import quiet_imports
+from pipeline.recipe.checks import Known, check
+from pipeline.recipe.load import load_recipe
+from pipeline.recipe.train import step_by_step
+from pipeline.recipe.tree import Recipe
+from pipeline.serving.raw import category_columns, number_columns
+from pipeline.serving.signature import Signature
+from pipeline.stages import training_setup
+
+if TYPE_CHECKING:
+    from pipeline.training.assemble import Assembled
+
+MAY_LEAK = ("near_duplicates", "conflicting_labels", "identifier_columns")
+"""Checks of the data report that may mean a leak; `leakage` itself always does."""
+
+
+def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener = lambda _: None) -> Report:
+    """Looks at the training of a recipe before its first step: data, network, plan; and whether it can learn a batch.
+
+    Args:
+        recipe: The name of a built-in recipe, or the path of a YAML file.
+        overrides: `dotted.key=value`, as on the command line.
+        listener: As in `pipeline.execution.run`.
+
+    Returns:
+        What was found; each remedy is one that the recipe takes, and that changes it.
+
+    Raises:
+        UserError: For a mistake in the recipe or the data.
+    """
+    loaded = load_recipe(recipe, overrides)
+    result = run(loaded, until="preprocess", listener=listener)
+    prepared, collected = result.folder("preprocess"), result.folder("collect")
+    with quiet_imports():
+        from pipeline.batches import read_prepared
+        from pipeline.diagnosis.preflight.look import look
+
+    assembled = _assemble(loaded, prepared)
+    arrays, labels = read_prepared(prepared / "train", loaded.data.memory)
+    seen = look(
+        assembled.learner,
+        arrays,
+        labels,
+        epochs=assembled.section.epochs,
+        batch_size=assembled.training.batch_size,
+        balanced=assembled.class_weights is not None or loaded.data.sampling == "balanced",
+        leaks=_leaks(arrays, labels, prepared, collected),
+        saved=assembled.network,
+    )
+    manifest = Manifest.load(collected / "development" / "manifest.json")
+    known = Known(manifest.kind, manifest.task, any(column.type == "category" for column in manifest.columns))
+
+    def takes(remedy: Remedy) -> bool:
+        try:
+            changed = load_recipe(recipe, [*overrides, *str(remedy).split()])
+        except UserError:
+            return False
+        return changed != loaded and not check(changed, known)
+
+    return Report(tuple(_with_remedies(each, takes) for each in judge(seen).checked))
+
+
+def _assemble(recipe: Recipe, prepared: Path) -> "Assembled":
+    """What train would fit, on one device and step by step."""
+    from pipeline.compute.fitting import in_parts
+    from pipeline.training.assemble import assemble
+
+    setup = training_setup(recipe, prepared)
+    if isinstance(recipe.train.batch_size, int):
+        setup = in_parts(setup, recipe.train.batch_size)
+    alone = setup.section.model_validate({**setup.section.model_dump(by_alias=True), "strategy": "none"})
+    return assemble(replace(setup, section=step_by_step(alone)))
+
+
+def _leaks(arrays: dict[str, np.ndarray], labels: np.ndarray, prepared: Path, collected: Path) -> Leaks:
+    """What the data report found across splits, and columns that are the label, by name."""
+    from pipeline.diagnosis.preflight.telling import telling_columns
+
+    report = json.loads((collected / "artifacts/data_report.json").read_text(encoding="utf-8"))
+    found = {finding["check"]: finding for finding in report["findings"]}
+    signature = Signature.load(prepared / "signature.json")
+    names = {
+        "numbers": [column.name for column in number_columns(signature)],
+        "categories": [column.name for column in category_columns(signature)],
+    }
+    telling = [
+        column
+        for tensor, columns in names.items()
+        if tensor in arrays
+        for place, column in enumerate(columns)
+        if place in telling_columns(arrays[tensor], labels)
+    ]
+    return Leaks(
+        shared=found["leakage"]["count"] if "leakage" in found else 0,
+        telling=tuple(telling),
+        notes=tuple(found[name]["text"] for name in MAY_LEAK if name in found),
+    )
+
+
+def _with_remedies(checked: Checked, takes: Callable[[Remedy], bool]) -> Checked:
+    """Leaves the remedies that the recipe takes."""
+    findings = (replace(each, remedies=tuple(filter(takes, each.remedies))) for each in checked.findings)
+    return replace(checked, findings=tuple(findings))

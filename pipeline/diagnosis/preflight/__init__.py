@@ -1,0 +1,106 @@
+"""The pre-flight of a training: what can be known to be wrong before the first step. Works on any Keras model.
+
+>>> from pipeline.diagnosis import preflight
+>>> report = preflight(model, x, y, epochs=50)
+>>> report.findings
+>>> print(report)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.preflight.check import Check, Checked
+from pipeline.diagnosis.preflight.checks import CHECKS
+from pipeline.diagnosis.preflight.seen import Leaks, Seen
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["CHECKS", "Check", "Checked", "Leaks", "Report", "Seen", "judge", "preflight"]
+
+
+NUM_REMEDIES = 2
+"""Shown of each finding, the most promising first."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all checks said, in their order."""
+
+    checked: tuple[Checked, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, the gravest first."""
+        found = [finding for each in self.checked for finding in each.findings]
+        return sorted(found, key=lambda finding: -finding.rank)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found above `note`."""
+        return all(finding.severity == "note" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """Whether a training may begin, in words."""
+        count = sum(finding.rank > 0 for finding in self.findings)
+        return f"{count} {'thing' if count == 1 else 'things'} to mend first" if count else "ready to train"
+
+    @property
+    def suggestion(self) -> Remedy | None:
+        """What to change first; None: nothing, or nothing that has a key."""
+        return next((finding.remedies[0] for finding in self.findings if finding.rank and finding.remedies), None)
+
+    def lines(self) -> Iterator[str]:
+        """Yields a line a check: its verdict and what was seen; below it what is wrong and what to change."""
+        for each in self.checked:
+            yield f"{each.verdict:9} {each.title:23} {each.seen}".rstrip()
+            for finding in each.findings:
+                yield f"{'':10}{finding.message}"
+                if finding.layers:
+                    yield f"{'':10}where: {', '.join(finding.layers[:5])}"
+                yield from (f"{'':10}- {remedy}: {remedy.why}" for remedy in finding.remedies[:NUM_REMEDIES])
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def judge(seen: Seen) -> Report:
+    """Asks all checks: a pure function."""
+    return Report(tuple(check.check(seen) for check in CHECKS))
+
+
+def preflight(
+    model: "keras.Model", x: Any, y: Any, *, x_val: Any = None, epochs: int = 1, batch_size: int = 32
+) -> Report:
+    """Looks at a compiled Keras model and its data before `fit`; takes some seconds and leaves the model as it was.
+
+    Args:
+        model: Compiled; functional, sequential or subclassed.
+        x: Training examples as `fit` takes them: an array, or a dict or list of arrays.
+        y: Their labels.
+        x_val: Validation examples, to look for training examples among them.
+        epochs: As `fit` will be told.
+        batch_size: Likewise.
+
+    Raises:
+        UserError: If the model is not compiled, or examples are no arrays.
+    """
+    from pipeline.diagnosis.preflight.look import find_leaks, look
+
+    if not getattr(model, "compiled", False):
+        raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")
+    if not all(hasattr(each, "__getitem__") and hasattr(each, "shape") for each in _leaves(x)):
+        raise UserError(f"x: expected an array, or a dict or list of arrays. Received: {type(x).__name__}")
+    return judge(look(model, x, y, epochs=epochs, batch_size=batch_size, leaks=find_leaks(x, y, x_val)))
+
+
+def _leaves(x: Any) -> list[Any]:
+    if isinstance(x, dict | list | tuple):
+        values = x.values() if isinstance(x, dict) else x
+        return [leaf for each in values for leaf in _leaves(each)]
+    return [x]

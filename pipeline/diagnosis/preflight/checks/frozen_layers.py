@@ -1,0 +1,39 @@
+"""Check: frozen layers that cannot have been meant."""
+
+from collections.abc import Iterator
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.preflight.check import Check
+from pipeline.diagnosis.preflight.seen import Seen
+
+
+class FrozenLayers(Check):
+    """A frozen layer keeps its weights, which has a point only where they were trained before.
+
+    One whose biases are all 0 and whose kernel is of the size that its initialiser draws never was.
+    """
+
+    symptom = "frozen_layers"
+    title = "frozen layers"
+    source = "Keras guide on transfer learning, https://keras.io/guides/transfer_learning; the sign is ours"
+
+    def words(self, seen: Seen) -> str:
+        """How many of the weights train."""
+        total = sum(layer.num_weights for layer in seen.weights)
+        frozen = [layer for layer in seen.weights if not layer.trainable]
+        if not total:
+            return ""
+        share = sum(each.num_weights for each in frozen) / total
+        return f"{len(frozen)} of {len(seen.weights)}, {share:.0%} of the weights" if frozen else "none"
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """Looks for frozen layers that were never trained, and for anything that trains at all."""
+        if not any(layer.trainable for layer in seen.weights):
+            yield self.finding("critical", "All layers are frozen: there is nothing to train.", confidence=1.0)
+            return
+        new = [layer.name for layer in seen.weights if not layer.trainable and layer.like_new]
+        if new:
+            message = (
+                f"{len(new)} frozen layers hold weights that were never trained: load some, or set them trainable."
+            )
+            yield self.finding("warning", message, layers=new)

@@ -1,0 +1,40 @@
+"""Check: whether the answer leaks."""
+
+from collections.abc import Iterator
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.preflight.check import Check
+from pipeline.diagnosis.preflight.seen import Seen
+
+
+class Leakage(Check):
+    """Examples in two splits, or a column that is the label in other words, make a score that will not hold.
+
+    Such a column is filled when the answer is known (a code of the diagnosis), and missing or wrong before.
+    """
+
+    symptom = "leakage"
+    title = "leakage"
+    source = "Kaufman et al. 2012, Leakage in Data Mining; Kapoor and Narayanan 2023"
+
+    def words(self, seen: Seen) -> str:
+        """What was looked for."""
+        if seen.leaks is None:
+            return ""
+        if seen.leaks.shared or seen.leaks.telling or seen.leaks.notes:
+            return f"{seen.leaks.shared} examples in two splits, {len(seen.leaks.telling)} telling columns"
+        return "no example in two splits, no column that is the label"
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """Passes on what was found where the data was looked at."""
+        leaks = seen.leaks
+        assert leaks
+        if leaks.shared:
+            message = f"{leaks.shared} examples are in more than one split: their score says nothing of new ones."
+            yield self.finding("warning", message, evidence={"examples": leaks.shared}, confidence=1.0)
+        if leaks.telling:
+            named = ", ".join(leaks.telling[:5])
+            message = f"Each value of {named} goes with one label: is it known when the network is asked?"
+            yield self.finding("warning", message, evidence={"columns": len(leaks.telling)})
+        for note in leaks.notes:
+            yield self.finding("note", f"{note[0].upper()}{note[1:]}.")

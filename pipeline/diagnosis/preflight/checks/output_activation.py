@@ -1,0 +1,45 @@
+"""Check: the output beside the loss."""
+
+from collections.abc import Iterator
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.preflight.check import Check
+from pipeline.diagnosis.preflight.seen import Seen
+from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
+from pipeline.diagnosis.rules.improper_activation import (
+    LINEAR,
+    ImproperActivation,
+    is_harmless,
+    linear_layers,
+    output_problem,
+)
+
+
+class OutputActivation(Check):
+    """The output must give what the loss takes, once: softmax for one of C classes, sigmoid for yes or no.
+
+    Logits go to a loss with `from_logits=True`; a loss that takes logits gets none of an output with a softmax.
+    Hidden layers need an activation, or all of them together are one linear layer.
+    """
+
+    symptom = ImproperActivation.symptom
+    title = "output and loss"
+    source = ImproperActivation.source
+    remedies = (RIGHT_OUTPUT, RIGHT_LOSS)
+
+    def words(self, seen: Seen) -> str:
+        """The last activation and the loss."""
+        facts = seen.facts
+        if not facts.layers or facts.task == "unknown":
+            return ""
+        logits = " from logits" if facts.from_logits else ""
+        return f"{facts.output_activation} into {facts.loss}{logits}"
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """Says what the rule of the same name would say of a training that fails."""
+        facts = seen.facts
+        if problem := output_problem(facts):
+            severity = "note" if is_harmless(facts) else "warning"
+            yield self.finding(severity, problem, layers=[facts.layers[-1].name])
+        if linear := linear_layers(facts):
+            yield self.finding("warning", LINEAR, layers=linear, remedies=(RELU, TANH))

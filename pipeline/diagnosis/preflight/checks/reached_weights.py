@@ -1,0 +1,48 @@
+"""Check: whether a gradient reaches every trainable weight."""
+
+from collections.abc import Iterator
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.preflight.check import Check
+from pipeline.diagnosis.preflight.seen import Seen
+from pipeline.diagnosis.remedies import REINITIALIZE, TANH
+from pipeline.diagnosis.rules.unreached_weights import UnreachedWeights
+
+
+class ReachedWeights(Check):
+    """Every trainable weight must change when the network is trained.
+
+    One that does not is behind a cut in the graph, belongs to a layer that is never called, or to units that are dead
+    from the start.
+    """
+
+    symptom = UnreachedWeights.symptom
+    title = "reached weights"
+    source = UnreachedWeights.source
+
+    def words(self, seen: Seen) -> str:
+        """How many layers, and how they were looked at."""
+        layers = [layer for layer in seen.facts.layers if layer.trainable]
+        if seen.reading is None or not layers:
+            return ""
+        moved = f"; all move within {seen.trial.num_steps} steps" if seen.trial and not seen.trial.unmoved else ""
+        return f"a gradient in {sum(layer.connected for layer in layers)} of {len(layers)} layers{moved}"
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """Lists what the backward pass does not know, then what did not move in a trial."""
+        cut = [layer.name for layer in seen.facts.layers if layer.trainable and not layer.connected]
+        if cut:
+            message = f"No gradient can reach {len(cut)} trainable layers: the graph is cut behind them."
+            yield self.finding("warning", message, layers=cut, confidence=1.0)
+        unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
+        if not unmoved:
+            return
+        known = {layer.name for layer in seen.facts.layers}
+        uncalled = [name for name in unmoved if name not in known]
+        if uncalled and len(unmoved) < len(known):
+            message = f"{len(uncalled)} trainable layers are never used: training does not move their weights."
+            yield self.finding("warning", message, layers=uncalled)
+        still = [name for name in unmoved if name in known]
+        if still:
+            message = f"Training does not move the weights of {len(still)} layers: no gradient gets to them."
+            yield self.finding("warning", message, layers=still, remedies=(REINITIALIZE, TANH))
