@@ -14,7 +14,7 @@ class LayerWeights:
     num_weights: int
     trainable: bool
     like_new: bool = False
-    """Whether they are as an initialiser leaves them: biases all 0, the kernel of the size that its initialiser draws."""
+    """Whether they are as drawn: biases all 0, the kernel of the size that its initialiser gives."""
 
 
 @dataclass(frozen=True)

@@ -117,11 +117,11 @@ class _Batch:
         return bool(np.isfinite(loss)) and score >= SOLVED_SCORE.get(self.task.kind, 1.0)
 
     def _steps(self) -> tuple[tf.Tensor, tf.Tensor]:
-        if self._model.run_eagerly:
-            for _ in range(STEPS_AT_ONCE):
-                self._step()
-        else:
-            tf.while_loop(lambda i: i < STEPS_AT_ONCE, lambda i: (self._step(), i + 1)[1:], (tf.constant(0),))
+        def body(i: tf.Tensor) -> tf.Tensor:
+            self._step()
+            return i + 1
+
+        tf.while_loop(lambda i: i < STEPS_AT_ONCE, body, (tf.constant(0),))
         return self._measure()
 
     def _step(self) -> None:
@@ -157,7 +157,11 @@ def _statistics_of_the_batch(model: keras.Model) -> Iterator[None]:
 
     def normalising(layer: keras.Layer) -> Any:
         original = layer.call
-        return lambda inputs, training=None, mask=None: original(inputs, training=True, mask=mask)
+
+        def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:  # noqa: ARG001
+            return original(inputs, training=True, mask=mask)
+
+        return call
 
     for layer in layers:
         layer.call = normalising(layer)

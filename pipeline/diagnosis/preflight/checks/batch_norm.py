@@ -37,7 +37,7 @@ class BatchNorm(Check):
             return
         yield self.finding(
             "warning" if seen.batch_size < self.harmful else "note",
-            f"Batch normalisation over batches of {seen.batch_size} is noisy; use {self.noisy} or more, or another one.",
+            f"Batch normalisation over batches of {seen.batch_size} is noisy; use {self.noisy} or more.",
             layers=seen.normalized,
             evidence={"batch size": seen.batch_size},
         )

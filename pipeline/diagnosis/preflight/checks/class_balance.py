@@ -39,6 +39,6 @@ class ClassBalance(Check):
             return
         yield self.finding(
             "warning" if ratio >= self.extreme else "note",
-            f"The largest class has {ratio:.3g} times as many examples as the smallest, class {counts.index(min(counts))}.",
+            f"The largest class has {ratio:.3g} times the examples of the smallest, class {counts.index(min(counts))}.",
             evidence={"ratio": ratio, "examples of the smallest class": min(counts)},
         )

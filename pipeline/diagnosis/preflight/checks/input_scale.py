@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.findings import Finding, Severity
 from pipeline.diagnosis.preflight.check import Check
 from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import STANDARDIZE
@@ -34,7 +34,7 @@ class InputScale(Check):
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Looks at the largest column; batch normalisation before the first kernel brings any scale in order."""
         size, name = seen.facts.input_size, [layer.name for layer in seen.facts.layers[:1]]
-        severity = "note" if seen.scales_itself else "warning"
+        severity: Severity = "note" if seen.scales_itself else "warning"
         if size > self.max_size:
             message = f"The input is up to {size:.3g} in size (root mean square of a column); scale it to about 1."
             yield self.finding(severity, message, layers=name, evidence={"size": size})

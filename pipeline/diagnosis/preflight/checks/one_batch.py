@@ -44,8 +44,8 @@ class OneBatch(Check):
         reached = "" if math.isnan(trial.score) else score
         yield self.finding(
             "critical" if nothing else "warning",
-            f"{trial.num_examples} examples cannot be learnt by heart in {trial.num_steps} steps of Adam: the loss went "
-            f"from {trial.first_loss:.3g} to {trial.last_loss:.2g}{reached}.",
+            f"{trial.num_examples} examples cannot be learnt by heart in {trial.num_steps} steps of Adam: the loss "
+            f"went from {trial.first_loss:.3g} to {trial.last_loss:.2g}{reached}.",
             evidence={"first loss": trial.first_loss, "last loss": trial.last_loss, "score": trial.score},
             remedies=(*self.remedies, wider(seen.facts)),
         )

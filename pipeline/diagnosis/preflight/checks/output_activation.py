@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.findings import Finding, Severity
 from pipeline.diagnosis.preflight.check import Check
 from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
@@ -39,7 +39,7 @@ class OutputActivation(Check):
         """Says what the rule of the same name would say of a training that fails."""
         facts = seen.facts
         if problem := output_problem(facts):
-            severity = "note" if is_harmless(facts) else "warning"
+            severity: Severity = "note" if is_harmless(facts) else "warning"
             yield self.finding(severity, problem, layers=[facts.layers[-1].name])
         if linear := linear_layers(facts):
             yield self.finding("warning", LINEAR, layers=linear, remedies=(RELU, TANH))
