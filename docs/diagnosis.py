@@ -1,9 +1,11 @@
 """Writes docs/diagnosis.md: how trainings are diagnosed, every rule, and what was measured. Run by `make docs`."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.diagnosis.learning import FirstQuestion
+from pipeline.diagnosis.preflight import CHECKS, Check
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.diagnosis.repair import LAST_RESORT
 from pipeline.diagnosis.rules import RULES
@@ -48,6 +50,25 @@ these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only
 note where it does: half of the units may be dead in a network that works.
 """
 
+PREFLIGHT = """## Before training: the pre-flight
+
+`plumbline check RECIPE` looks at a training before its first step, takes seconds, and ends with 3 if something should
+be mended; each remedy it prints is an override that the recipe takes. For any compiled Keras model:
+
+```python
+from pipeline.diagnosis import preflight
+
+report = preflight(model, x, y, x_val=x_val, epochs=50, batch_size=32)
+report.healthy
+report.findings  # as above
+print(report)  # a line a check: verdict, what was seen; below it what to change
+```
+
+It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Every run says as
+well what can be known from the first look of its diagnosis, which costs next to nothing: all checks but those of class
+balance, leakage, one batch, and save and load.
+"""
+
 REPAIR = """## Repair
 
 `pipeline/diagnosis/repair.py::repair` tries the remedies of the findings one after the other, each in a fresh training
@@ -76,7 +97,11 @@ seconds once, whatever the length of the training; each probe passes 256 example
 
 def page() -> str:
     """Returns the page as Markdown."""
-    parts = [HEAD, _fields(FirstQuestion()), "## Rules\n", _overview(), *(_rule(rule) for rule in RULES)]
+    parts = [HEAD, _fields(FirstQuestion()), "## Rules\n"]
+    parts += [_table("symptom", [(rule.symptom, rule) for rule in RULES])]
+    parts += [_described(rule.symptom, rule) for rule in RULES]
+    parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]
+    parts += [_described(check.title, check) for check in CHECKS]
     parts += [REPAIR, "After the remedies of the findings come, in this order:\n", _remedies(LAST_RESORT)]
     if MEASURED.exists():
         parts += ["## Measured\n", NOTES, MEASURED.read_text(encoding="utf-8")]
@@ -89,26 +114,28 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _overview() -> str:
-    lines = ["| symptom | in one line |", "| --- | --- |"]
-    return (
-        "\n".join([*lines, *(f"| [`{rule.symptom}`](#{rule.symptom}) | {_first_line(rule)} |" for rule in RULES)])
-        + "\n"
-    )
+def _table(name: str, entries: Sequence[tuple[str, Rule | Check]]) -> str:
+    lines = [f"| {name} | in one line |", "| --- | --- |"]
+    lines += [
+        f"| [{heading}](#{heading.replace(' ', '-')}) | {_first_paragraph(described)} |"
+        for heading, described in entries
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> str:
-    text = [f"### {rule.symptom}\n", inspect.getdoc(type(rule)) or "", f"\nSource: {rule.source}.\n"]
-    text += [_fields(rule)] if type(rule).model_fields else []
-    text += ["What usually helps:\n", _remedies(rule.remedies)] if rule.remedies else []
+def _described(heading: str, described: Rule | Check) -> str:
+    text = [f"### {heading}\n", inspect.getdoc(type(described)) or "", f"\nSource: {described.source}.\n"]
+    text += [f"Symptom: `{described.symptom}`.\n"] if heading != described.symptom else []
+    text += [_fields(described)] if type(described).model_fields else []
+    text += ["What usually helps:\n", _remedies(described.remedies)] if described.remedies else []
     return "\n".join(text)
 
 
-def _first_line(rule: Rule) -> str:
-    return (inspect.getdoc(type(rule)) or "").split("\n\n")[0].replace("\n", " ")
+def _first_paragraph(described: Rule | Check) -> str:
+    return (inspect.getdoc(type(described)) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _fields(holder: Rule | FirstQuestion) -> str:
+def _fields(holder: Rule | Check | FirstQuestion) -> str:
     lines = ["| threshold | value | meaning |", "| --- | --: | --- |"]
     for name, field in type(holder).model_fields.items():
         meaning = (field.description or "").replace("\n", " ")

@@ -17,7 +17,7 @@ from pipeline.recipe.train import (
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
 from pipeline.training.checkpoint import Place
-from pipeline.training.health import record, watch
+from pipeline.training.health import Preflight, record, watch
 from pipeline.training.history import History
 from pipeline.training.loop import Loop, Position
 from pipeline.training.saving import Saver
@@ -57,11 +57,13 @@ def fit(
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
     diagnosis = watch(network, section, validation, journal)
+    first = section.on_sick != "ignore" and not (phase or first_epoch)
+    preflight = Preflight(diagnosis, training, journal) if first else None
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:
         averaging, bar = _averaging(section, first_epoch), ProgressBar(advance, training)
-        watching = callbacks(log, stopping, plateau, averaging, bar, diagnosis)
+        watching = callbacks(log, stopping, plateau, averaging, bar, diagnosis, preflight)
         state, found = TrainingState(network, watching), saver.start(phase)
 
         def restore() -> None:
@@ -95,13 +97,15 @@ def callbacks(
     averaging: keras.callbacks.Callback | None,
     bar: ProgressBar,
     diagnosis: keras.callbacks.Callback | None,
+    preflight: keras.callbacks.Callback | None,
 ) -> list[keras.callbacks.Callback]:
     """Lists what watches a training, in the order in which it is called.
 
     Whoever may fail the run comes first; who changes the learning rate comes before the log, which records that of the
-    next step. The diagnosis sees the weights of the epoch, before early stopping puts back those of the best.
+    next step. The diagnosis sees the weights of the epoch, before early stopping puts back those of the best; the
+    pre-flight looks at its first reading.
     """
-    found = (FiniteLoss(), plateau, averaging, LossScale(), log, bar, diagnosis, stopping)
+    found = (FiniteLoss(), plateau, averaging, LossScale(), log, bar, diagnosis, preflight, stopping)
     return [callback for callback in found if callback]
 
 

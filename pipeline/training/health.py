@@ -11,8 +11,11 @@ from pipeline.batches import Batches
 from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.page import write_page
+from pipeline.diagnosis.preflight import judge
+from pipeline.diagnosis.preflight.look import glance
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
+from pipeline.diagnosis.signals import Facts
 from pipeline.journal import Journal
 from pipeline.recipe.train import TrainConfig, trained_epochs
 
@@ -36,6 +39,33 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
         return None
     x, y = _probe(validation)
     return Diagnosis(x, y, on_sick=section.on_sick, say=lambda findings: journal.say(told(findings)))
+
+
+class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says before the first step what is known to be wrong: arithmetic over the reading that the diagnosis takes.
+
+    What takes steps of its own is left to `plumbline check`.
+
+    Args:
+        diagnosis: Called before this; None: there is no reading.
+        training: Batches of the training split.
+        journal: Gets a line for each finding above a note that the diagnosis did not make as well.
+    """
+
+    def __init__(self, diagnosis: Diagnosis | None, training: Batches, journal: Journal):
+        super().__init__()
+        self._diagnosis, self._batch_size, self._journal = diagnosis, training.batch_size, journal
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
+        """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
+        signals = self._diagnosis.signals if self._diagnosis else None
+        facts, reading = (signals.facts, signals.first) if signals else (Facts(self.params["epochs"]), None)
+        report = judge(glance(self.model, facts, reading, batch_size=self._batch_size))
+        said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
+        for finding in report.findings:
+            if finding.rank and finding.symptom not in said:
+                place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
+                self._journal.say(f"check: {finding.symptom}{place}: {finding.message} More: plumbline check")
 
 
 def told(findings: Sequence[Finding]) -> str:

@@ -65,7 +65,7 @@ def train(
     assembled = assemble(setup)
     section, network = assembled.section, assembled.network
     journal.say(f"precision: {assembled.policy} ({assembled.policy_reason})")
-    for warning in warnings(setup.model, batch_size=setup.batch_size):
+    for warning in warnings(setup.model):
         journal.say(f"warning: {warning}")
     _log_schedule(section, assembled.training.steps_per_epoch, out / "artifacts", journal)
     with interruption.held(), contextlib.closing(saver):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -48,28 +49,27 @@ def look(
     reading = probe.read(0)
     facts = probe.facts(epochs, -(-num_examples(x) // batch_size))
     task = task_of(model, y)
-    return sight(
-        model,
-        facts,
-        reading,
-        batch_size=batch_size,
+    seen = glance(model, facts, reading, batch_size=batch_size)
+    return replace(
+        seen,
+        new_layers=_new_layers(model),
         value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
         class_counts=_counts(task, facts.num_outputs),
         balanced=balanced,
         leaks=leaks,
-        trial=None if facts.labels_problem else overfit(model, x, y),
+        trial=overfit(model, x, y) if model.trainable_variables and not facts.labels_problem else None,
         reloaded=reload(model if saved is None else saved, evenly(x, y, 32)[0]),
     )
 
 
-def sight(model: keras.Model, facts: Facts, reading: Reading | None, **more: Any) -> Seen:
-    """Adds to a reading what can be read of a model without running it.
+def glance(model: keras.Model, facts: Facts, reading: Reading | None, *, batch_size: int) -> Seen:
+    """Adds to a reading what can be read of a model in no time.
 
     Args:
         model: Compiled and built.
         facts: Of the training.
         reading: Before the first step; None: there is none.
-        more: Other fields of `Seen`.
+        batch_size: Of the training.
     """
     layers = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -77,9 +77,9 @@ def sight(model: keras.Model, facts: Facts, reading: Reading | None, **more: Any
         facts,
         reading,
         weights=tuple(_weights(layer) for layer in layers if layer.weights and not _holds_others(layer)),
+        batch_size=batch_size,
         normalized=tuple(layer.name for layer in norms if layer.trainable),
         scales_itself=_scales_itself(layers),
-        **more,
     )
 
 
@@ -118,8 +118,13 @@ def _counts(task: Task, num_outputs: int) -> tuple[int, ...] | None:
 
 def _weights(layer: keras.Layer) -> LayerWeights:
     num_weights = sum(int(np.prod(weight.shape)) for weight in layer.weights)
-    trainable = bool(layer.trainable_weights)
-    return LayerWeights(layer.name, num_weights, trainable, not trainable and _is_new(layer))
+    return LayerWeights(layer.name, num_weights, bool(layer.trainable_weights))
+
+
+def _new_layers(model: keras.Model) -> tuple[str, ...]:
+    """Frozen layers whose weights are as drawn."""
+    layers = model._flatten_layers(include_self=False)
+    return tuple(layer.name for layer in layers if not layer.trainable_weights and _is_new(layer))
 
 
 def _is_new(layer: keras.Layer) -> bool:

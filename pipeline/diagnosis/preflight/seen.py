@@ -13,8 +13,6 @@ class LayerWeights:
     name: str
     num_weights: int
     trainable: bool
-    like_new: bool = False
-    """Whether they are as drawn: biases all 0, the kernel of the size that its initialiser gives."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Seen:
     reading: Reading | None = None
     """The network over the probe, before the first step."""
     weights: tuple[LayerWeights, ...] = ()
+    new_layers: tuple[str, ...] = ()
+    """Frozen layers with weights as drawn: biases all 0, the kernel of the size that its initialiser gives."""
     batch_size: int = 0
     """Examples that the network takes at once; 0: unknown."""
     normalized: tuple[str, ...] = ()

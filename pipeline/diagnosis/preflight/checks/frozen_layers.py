@@ -31,8 +31,7 @@ class FrozenLayers(Check):
         if not any(layer.trainable for layer in seen.weights):
             yield self.finding("critical", "All layers are frozen: there is nothing to train.", confidence=1.0)
             return
-        new = [layer.name for layer in seen.weights if not layer.trainable and layer.like_new]
-        if new:
+        if new := seen.new_layers:
             message = (
                 f"{len(new)} frozen layers hold weights that were never trained: load some, or set them trainable."
             )
