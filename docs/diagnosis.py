@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.diagnosis.before import CHECKS, Check
 from pipeline.diagnosis.learning import FirstQuestion
-from pipeline.diagnosis.preflight import CHECKS, Check
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.diagnosis.repair import LAST_RESORT
 from pipeline.diagnosis.rules import RULES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.diagnosis.preflight import Checked, Leaks, Report, judge
+from pipeline.diagnosis.before import Checked, Leaks, Report, judge
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.errors import UserError
 from pipeline.execution import run
@@ -49,7 +49,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
     prepared, collected = result.folder("preprocess"), result.folder("collect")
     with quiet_imports():
         from pipeline.batches import read_prepared
-        from pipeline.diagnosis.preflight.look import look
+        from pipeline.diagnosis.before.look import look
 
     assembled = _assemble(loaded, prepared)
     arrays, labels = read_prepared(prepared / "train", loaded.data.memory)
@@ -90,7 +90,7 @@ def _assemble(recipe: Recipe, prepared: Path) -> "Assembled":
 
 def _leaks(arrays: dict[str, np.ndarray], labels: np.ndarray, prepared: Path, collected: Path) -> Leaks:
     """What the data report found across splits, and columns that are the label, by name."""
-    from pipeline.diagnosis.preflight.telling import telling_columns
+    from pipeline.diagnosis.before.telling import telling_columns
 
     report = json.loads((collected / "artifacts/data_report.json").read_text(encoding="utf-8"))
     found = {finding["check"]: finding for finding in report["findings"]}

@@ -13,16 +13,20 @@ Before the first step:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.diagnosis.before import preflight
     from pipeline.diagnosis.callback import Diagnosis
-    from pipeline.diagnosis.preflight import preflight
 
 __all__ = ["Diagnosis", "preflight"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports Keras when the callback is first asked for."""
+    """Imports Keras when the callback is first asked for; what is looked at before training, when it is called."""
     if name == "Diagnosis":
         from pipeline.diagnosis.callback import Diagnosis
 
         return Diagnosis
+    if name == "preflight":
+        from pipeline.diagnosis.before import preflight
+
+        return preflight
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 
 from pipeline.batches import Batches
+from pipeline.diagnosis.before import judge
+from pipeline.diagnosis.before.look import glance
 from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.page import write_page
-from pipeline.diagnosis.preflight import judge
-from pipeline.diagnosis.preflight.look import glance
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
 from pipeline.diagnosis.signals import Facts

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from pipeline.diagnosis.before.check import Check
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.preflight.check import Check
-from pipeline.diagnosis.preflight.seen import Seen
 
 
 class Leakage(Check):

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from pipeline.diagnosis.before.check import Check
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding, Severity
-from pipeline.diagnosis.preflight.check import Check
-from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
 from pipeline.diagnosis.rules.improper_activation import (
     LINEAR,

@@ -1,4 +1,4 @@
-"""The pre-flight of a training: what can be known to be wrong before the first step. Works on any Keras model.
+"""Before training: the pre-flight, what can be known to be wrong before the first step. Works on any Keras model.
 
 >>> from pipeline.diagnosis import preflight
 >>> report = preflight(model, x, y, epochs=50)
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.diagnosis.before.check import Check, Checked
+from pipeline.diagnosis.before.checks import CHECKS
+from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.preflight.check import Check, Checked
-from pipeline.diagnosis.preflight.checks import CHECKS
-from pipeline.diagnosis.preflight.seen import Leaks, Seen
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.errors import UserError
 
@@ -90,7 +90,7 @@ def preflight(
     Raises:
         UserError: If the model is not compiled, or examples are no arrays.
     """
-    from pipeline.diagnosis.preflight.look import find_leaks, look
+    from pipeline.diagnosis.before.look import find_leaks, look
 
     if not getattr(model, "compiled", False):
         raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")

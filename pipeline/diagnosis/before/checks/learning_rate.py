@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.diagnosis.before.check import Check
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.preflight.check import Check
-from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import DEFAULT_ADAM, rate_of
 from pipeline.diagnosis.rules.too_large_steps import ADAPTIVE, TooLargeSteps
 from pipeline.diagnosis.signals import Column
@@ -40,7 +40,8 @@ class LearningRate(Check):
     remedies = (DEFAULT_ADAM,)
 
     min_reach: float = 0.01
-    """How far the weights of any layer can move over the whole plan, relative to their size."""
+    """How far the weights of any layer can move over the whole plan, relative to their size; asked below a tenth of the
+    usual rate, as else the plan is too short."""
     max_effective: float = 10.0
     """Rate of gradient descent divided by 1 − momentum; super-convergence (Smith and Topin 2019) peaks near 7."""
 
@@ -66,7 +67,7 @@ class LearningRate(Check):
             yield self.finding("warning", message, evidence=evidence, remedies=remedies)
             return
         reach = _reach(seen)
-        if given < low or reach < self.min_reach:
+        if given < low or (reach < self.min_reach and given < usual / 10):
             far = (
                 ""
                 if math.isinf(reach)

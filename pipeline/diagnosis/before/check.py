@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from models.section import Section
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding, Severity
-from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import Remedy
 
 

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator
 
+from pipeline.diagnosis.before.check import Check
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.preflight.check import Check
-from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import CENTRED, REINITIALIZE, STANDARDIZE
 from pipeline.diagnosis.signals import Facts
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.diagnosis.before.check import Check
+from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.preflight.check import Check
-from pipeline.diagnosis.preflight.seen import Seen
 from pipeline.diagnosis.remedies import BATCH_NORM, REINITIALIZE, RELU, TANH
 from pipeline.diagnosis.signals import Column
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.diagnosis.preflight.seen import Reloaded
+from pipeline.diagnosis.before.seen import Reloaded
 
 
 def reload(model: keras.Model, x: Any) -> Reloaded:
