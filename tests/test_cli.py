@@ -49,6 +49,7 @@ def plumbline(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         ),
         (["run", "digits", "--until", "trian"], 2, "Did you mean `train`?"),
         (["preview", "digits", "augment=[]"], 2, "expected one or more transforms to preview"),
+        (["check", "digits", "model.droput=1"], 2, "Did you mean `dropout`?"),
         (["init", "digit"], 2, "Did you mean `digits`?"),
         (["tune", "--help"], 0, "--resume STUDY"),
         (["tune"], 2, "expected a recipe, or --resume STUDY"),

@@ -85,7 +85,11 @@ class Task:
 
     def neighbours(self, features: np.ndarray) -> float:
         """Score of nearest neighbours on the same examples; NaN where there is no sense in it."""
-        if self.kind not in ("classes", "binary", "values") or len(self.labels) <= 1:
+        if (
+            self.kind not in ("classes", "binary", "values")
+            or len(self.labels) <= 1
+            or features.dtype.kind not in "biuf"
+        ):
             return float("nan")
         labels = self.labels.astype("int64") if self.kind == "binary" else self.labels
         return neighbours_score(features, labels, classes=self.kind != "values")

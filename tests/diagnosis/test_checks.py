@@ -180,6 +180,12 @@ PLANTED = [
     ),
     Planted("cannot_overfit", lambda: seen(trial=replace(TRIAL, solved=False, score=0.9)), lambda: seen()),
     Planted(
+        "cannot_overfit",
+        lambda: seen(trial=replace(TRIAL, solved=False, score=0.9), weights=frozen(1)),
+        lambda: seen(weights=frozen(1)),
+        "note",
+    ),
+    Planted(
         "not_loadable",
         lambda: seen(reloaded=Reloaded("TypeError: Could not locate class 'Mine'.", ("mine",))),
         lambda: seen(reloaded=Reloaded(difference=1e-6)),

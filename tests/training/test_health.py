@@ -25,6 +25,8 @@ def test_a_sick_training_is_told_tagged_and_shown(digits: Stages, tmp_path: Path
     said = [record["text"] for record in records(tmp_path / "run", "say") if record["text"].startswith("diagnosis")]
     assert said[0].startswith("diagnosis, epoch 1: poor_initialization in ")
     assert "Try model.kernel_initializer=auto" in said[0]
+    before = [record["text"] for record in records(tmp_path / "run", "say") if record["text"].startswith("check")]
+    assert before[0].startswith("check: poor_initialization in ")
     assert tags(tmp_path / "run")["diagnosis.status"] == "sick"
     assert "poor_initialization" in tags(tmp_path / "run")["diagnosis.symptoms"]
     tree = json.loads((tmp_path / "run/artifacts/diagnosis.json").read_text())
@@ -46,7 +48,9 @@ def test_a_healthy_training_is_tagged_so_and_says_nothing(digits: Stages, tmp_pa
     assert tags(tmp_path / "run") | {"diagnosis.status": "healthy", "diagnosis.symptoms": "none"} == tags(
         tmp_path / "run"
     )
-    assert not [record for record in records(tmp_path / "run", "say") if record["text"].startswith("diagnosis")]
+    assert not [
+        record for record in records(tmp_path / "run", "say") if record["text"].startswith(("diagnosis", "check"))
+    ]
 
 
 @pytest.mark.parametrize("section", [{"epochs": 5, "on_sick": "ignore"}, {"epochs": 4}])
@@ -55,3 +59,10 @@ def test_no_diagnosis_where_it_is_not_wanted_or_there_is_too_little_to_judge(
 ) -> None:
     train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(**section))
     assert "diagnosis.status" not in tags(tmp_path / "run")
+
+
+def test_a_short_training_is_checked_by_what_needs_no_reading(digits: Stages, tmp_path: Path) -> None:
+    section, network = train_section(epochs=1, steps_per_execution=1), model(type="mlp", units=[8], batch_norm=True)
+    train_small(digits.prepared, tmp_path / "run", network, section, batch_size=4)
+    said = [record["text"] for record in records(tmp_path / "run", "say")]
+    assert [text for text in said if text.startswith("check: small_batch_norm in ")]

@@ -23,8 +23,8 @@ MAX_STEPS, STEPS_AT_ONCE = 300, 25
 PATIENCE_SECS = 30.0
 """Time after which no further steps are taken: the check is to take seconds."""
 
-SOLVED_SCORE = {"values": 0.9}
-"""R² at which values count as learnt; classes have to be all right."""
+SOLVED_SCORE = {"values": 0.9, "labels": 0.99}
+"""R² at which values count as learnt, and share of right labels where several hold; classes have to be all right."""
 SOLVED_LOSS = 0.1
 """Share of the first loss that counts as learnt where the task is unknown."""
 
