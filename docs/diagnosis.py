@@ -1,7 +1,9 @@
 """Writes docs/diagnosis.md: how trainings are diagnosed, every rule, and what was measured. Run by `make docs`."""
 
+import ast
 import inspect
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.diagnosis.before import CHECKS, Check
@@ -14,7 +16,16 @@ from pipeline.diagnosis.rules.rule import Rule
 ROOT = Path(__file__).parent.parent
 
 MEASURED = ROOT / "benchmarks/diagnosis.txt"
+"""What `python -m benchmarks.diagnosis --corpus DIR` printed."""
+
+ZOO = ROOT / "benchmarks/diagnosis_zoo.txt"
 """What `python -m benchmarks.diagnosis` printed."""
+
+PUBLISHED = ROOT / "benchmarks/published_rules"
+"""One file a tool, whose rules ours are compared with."""
+
+EVIDENCE = ROOT / "docs/diagnosis_evidence.md"
+"""How it was measured, and why each miss is one; by hand."""
 
 COST = ROOT / "benchmarks/diagnosis_cost.txt"
 """What `python -m benchmarks.diagnosis_cost` printed."""
@@ -80,15 +91,6 @@ run, each trial a run of its own, and writes the repaired recipe with a comment 
 """
 
 
-NOTES = """What `python -m benchmarks.diagnosis --corpus DIR` printed, on a labelled corpus of trainings that is not
-part of this project: networks published with AUTOTRAINER (Zhang et al. 2021) and DeepDiagnosis (Wardat et al. 2022),
-planted faults and healthy controls. A training is *bad* if its validation accuracy ends below 0.7 of the way from
-chance to that of a good network, *good* from 0.9 on; what lies between is not counted. An alarm is any finding above
-a note. Thresholds were set on this half of the corpus, so that the figures are optimistic for other trainings; sick
-trainings were repaired in random order until the time was up.
-"""
-
-
 COST_NOTES = """The goal of 1 % is missed on trainings as short as these. Tracing the probe takes about 0.4 CPU
 seconds once, whatever the length of the training; each probe passes 256 examples forward and backward, ten times in
 60 epochs, which weighs where an epoch has few examples (here 1,180), or where the plan has few epochs.
@@ -103,8 +105,7 @@ def page() -> str:
     parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]
     parts += [_described(check.title, check) for check in CHECKS]
     parts += [REPAIR, "After the remedies of the findings come, in this order:\n", _remedies(LAST_RESORT)]
-    if MEASURED.exists():
-        parts += ["## Measured\n", NOTES, MEASURED.read_text(encoding="utf-8")]
+    parts += ["## Measured\n", *_measured()]
     if COST.exists():
         parts += [
             "## Cost\n",
@@ -121,6 +122,27 @@ def _table(name: str, entries: Sequence[tuple[str, Rule | Check]]) -> str:
         for heading, described in entries
     ]
     return "\n".join(lines) + "\n"
+
+
+def _measured() -> Iterator[str]:
+    """Tables as they were printed, between what they mean and why each miss is one."""
+    before, after = EVIDENCE.read_text(encoding="utf-8").split("<!-- tables -->\n")
+    yield before
+    for file in (MEASURED, ZOO):
+        if file.exists():
+            yield file.read_text(encoding="utf-8")
+    yield "### The published rules\n"
+    yield from (_published(file) for file in sorted(PUBLISHED.glob("*.py")) if file.stem not in ("__init__", "call"))
+    yield after
+
+
+def _published(file: Path) -> str:
+    """What a file of published rules says of their source, and of what is left out."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    judges = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == file.stem]
+    texts = [ast.get_docstring(node) or "" for node in (tree, *judges)]
+    words = " ".join(" ".join(texts).split())
+    return textwrap.fill(words, 120, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
 
 
 def _described(heading: str, described: Rule | Check) -> str:
