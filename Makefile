@@ -17,8 +17,8 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-chaos: $(STAMP)  ## kill trainings, writers and senders at random, 200 times and more; compare with the undisturbed
-	$(BIN)/python -m tests.chaos.kill --kills 200
+chaos: $(STAMP)  ## kill trainings, writers and senders at random, in 200 runs and more; compare with the undisturbed
+	$(BIN)/python -m tests.chaos.kill --runs 200
 	$(BIN)/python -m tests.chaos.ship --kills 200
 
 docs: $(STAMP)  ## what is generated from the code

@@ -116,12 +116,13 @@ class Batches:
             steps = tf.data.Dataset.counter(first_step)
         else:
             steps = tf.data.Dataset.range(first_step, first_step + num_steps)
-        batches = steps.map(
-            lambda step: self._assemble(step // self.steps_per_epoch, step % self.steps_per_epoch),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        # Its conversion by AutoGraph would take a second and change nothing: no branch here depends on a tensor.
+        assemble = tf.autograph.experimental.do_not_convert(self._at)
+        batches = steps.map(assemble, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(NUM_PREFETCHED)
+
+    def _at(self, step: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        return self._assemble(step // self.steps_per_epoch, step % self.steps_per_epoch)
 
     def _assemble(self, epoch: tf.Tensor, step: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
         # A last batch that is not full is filled up and cut at the end, so that XLA compiles for one shape only.

@@ -32,8 +32,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         say: Called with findings above a note when they are made, the gravest first.
     """
 
-    state_fields = ("seen",)
-    """What a checkpoint of `pipeline.training` keeps of it."""
+    state_fields = ("seen", "steps_read")
+    """What a checkpoint of `pipeline.training` keeps of it, beside its `variables`."""
 
     def __init__(
         self,
@@ -50,8 +50,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
         self._started = 0.0
-        self._steps_read: int | None = 0
-        """Optimiser steps at the last look; None: before a resume, so that what changed since is unknown."""
+        self.steps_read: int | None = 0
+        """Optimiser steps at the last look; None: what was `seen` comes from elsewhere, so that what changed since is
+        unknown."""
         self.findings: list[Finding] = []
         """What was found, the gravest first; findings stay once they are made."""
 
@@ -68,7 +69,12 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     @seen.setter
     def seen(self, text: str) -> None:
         self._readings, self._epochs, self.findings = seen_from_text(text)
-        self._steps_read = None
+        self.steps_read = None
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The weights at the last look, from which the next one tells what changed."""
+        return self._probe.variables
 
     @property
     def signals(self) -> Signals:
@@ -82,7 +88,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         first = self._probe.read(0)
         self._facts = self._probe.facts(self.params["epochs"], self.params.get("steps") or 0)
         self._readings, self._epochs, self.findings = [first], [], []
-        self._steps_read = self._steps()
+        self.steps_read = self._steps()
         self._diagnose()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -116,9 +122,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._diagnose()
 
     def _look(self, epoch: int) -> None:
-        steps, before = self._steps(), self._steps_read
+        steps, before = self._steps(), self.steps_read
         self._readings.append(self._probe.read(epoch, None if before is None else steps - before))
-        self._steps_read = steps
+        self.steps_read = steps
 
     def _steps(self) -> int:
         return int(self.model.optimizer.iterations.numpy())

@@ -39,12 +39,17 @@ class Probe:
         self.layers: tuple[LayerFacts, ...] = ()
         self._all_x = x
         self._all_y = y
-        self._previous: dict[int, tf.Variable] = {}
+        self._previous: dict[int, keras.Variable] = {}
         self._read = self._measure if model.run_eagerly else tf.function(self._measure, autograph=False)
         self._input = (float("nan"), float("nan"))
         self._num_outputs = 0
         self._activation = "unknown"
         self._logits_known = False
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The weights at the last look; none before the first one."""
+        return list(self._previous.values())
 
     def facts(self, planned_epochs: int, steps_per_epoch: int = 0) -> Facts:
         """Says what does not change during the training; after the first `read`."""
@@ -146,11 +151,12 @@ class Probe:
         for weight in weights:
             if id(weight) not in self._previous:
                 with tf.init_scope():
-                    self._previous[id(weight)] = tf.Variable(weight, trainable=False)
-            previous, now = self._previous[id(weight)], tf.convert_to_tensor(weight)
+                    self._previous[id(weight)] = keras.Variable(weight, trainable=False, dtype=weight.dtype.name)
+            kept, now = self._previous[id(weight)], tf.convert_to_tensor(weight)
+            previous = tf.convert_to_tensor(kept.value)
             squares += tf.cast(tf.reduce_sum((now - previous) ** 2), "float32")
             total += tf.cast(tf.reduce_sum(previous**2), "float32")
-            previous.assign(now)
+            kept.assign(now)
         return tf.sqrt(squares / tf.maximum(total, 1e-24))
 
 

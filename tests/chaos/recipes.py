@@ -11,36 +11,80 @@ from tests.small_runs import model, train_section
 
 RANDOM = {"type": "mlp", "units": [12], "dropout": 0.3, "batch_norm": True}
 PLAIN = {"type": "mlp", "units": [8]}
+SEEDED = [
+    {"type": "RandomTranslation", "height_factor": 0.1, "width_factor": 0.1},
+    {"type": "Conv2D", "filters": 4, "kernel_size": 3},
+    {"type": "SpatialDropout2D", "rate": 0.2},
+    {"type": "Reshape", "target_shape": [6, 24]},
+    {"type": "GRU", "units": 6, "dropout": 0.1, "recurrent_dropout": 0.1},
+    {"type": "GaussianDropout", "rate": 0.1},
+]
 PLATEAU = {"monitor": "val_loss", "patience": 1, "factor": 0.5, "min_delta": 0.05, "cooldown": 1}
 STOPPING = {"monitor": "val_loss", "patience": 1, "min_delta": 0.1}
+MOVES = [{"type": "rotate", "degrees": 10}, {"type": "noise"}, {"type": "cutout"}]
 
 TRAININGS: dict[str, dict[str, Any]] = {
     "dropout, batch norm, adam, early stopping": {"model": RANDOM, "early_stopping": STOPPING},
     "plateau, sgd with momentum": {
         "model": PLAIN,
         "reduce_on_plateau": PLATEAU,
-        "optimizer": {"type": "sgd", "momentum": 0.9, "learning_rate": 0.05},
+        "optimizer": {"type": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.05},
     },
-    "ema, early stopping": {
+    "gaussian dropout, input noise, nadam, plateau, early stopping": {
+        "model": {**RANDOM, "dropout_type": "gaussian", "input_noise": 0.1},
+        "epochs": 4,
+        "reduce_on_plateau": {**PLATEAU, "min_delta": 0.3},
+        "early_stopping": {**STOPPING, "patience": 2, "min_delta": 0.3},
+        "optimizer": {"type": "nadam", "learning_rate": 0.01},
+    },
+    "alpha dropout, adagrad": {
+        "model": {**PLAIN, "activation": "selu", "dropout": 0.1, "dropout_type": "alpha"},
+        "optimizer": {"type": "adagrad", "learning_rate": 0.05},
+    },
+    "ema, early stopping, adafactor": {
         "model": RANDOM,
         "averaging": {"type": "ema", "momentum": 0.9},
         "early_stopping": STOPPING,
+        "optimizer": {"type": "adafactor", "learning_rate": 0.05},
+    },
+    "ema of accumulated gradients, lion": {
+        "model": PLAIN,
+        "averaging": {"type": "ema", "momentum": 0.9},
+        "accumulate_steps": 4,
+        "optimizer": {"type": "lion", "learning_rate": 0.003},
     },
     "swa, batch norm": {"model": RANDOM, "averaging": {"type": "swa", "start": 0.5, "learning_rate": 0.01}},
-    "sam": {"model": RANDOM, "sam": {"rho": 0.05}},
+    "sam, lamb": {"model": RANDOM, "sam": {"rho": 0.05}, "optimizer": {"type": "lamb", "learning_rate": 0.02}},
     "accumulation, cosine": {"model": PLAIN, "accumulate_steps": 3, "schedule": {"type": "cosine", "warmup_steps": 5}},
-    "loss scaling, ema": {"model": RANDOM, "precision": "mixed_float16", "averaging": {"type": "ema"}},
-    "mixup, cutmix": {"model": RANDOM, "augment": [{"type": "mixup"}], "schedule": {"type": "exponential"}},
-    "rotation, one cycle": {
+    "loss scaling, ema": {
+        "model": RANDOM,
+        "precision": "mixed_float16",
+        "averaging": {"type": "ema"},
+        "optimizer": {"type": "adam", "amsgrad": True, "learning_rate": 0.01},
+    },
+    "mixup, adadelta": {
+        "model": RANDOM,
+        "augment": [{"type": "mixup"}],
+        "schedule": {"type": "exponential"},
+        "optimizer": {"type": "adadelta", "learning_rate": 1.0},
+    },
+    "cutmix, adamax, label smoothing": {
         "model": PLAIN,
-        "augment": [{"type": "rotate", "degrees": 10}],
+        "augment": [{"type": "cutmix"}],
+        "label_smoothing": 0.1,
+        "optimizer": {"type": "adamax", "learning_rate": 0.01},
+    },
+    "moved and noisy images, one cycle": {
+        "model": PLAIN,
+        "augment": MOVES,
         "schedule": {"type": "one_cycle"},
         "optimizer": {"type": "sgd", "momentum": 0.9},
     },
-    "balanced sampling, restarts": {
+    "balanced sampling, restarts, ftrl": {
         "model": PLAIN,
         "sampling": "balanced",
         "schedule": {"type": "cosine_restarts", "first_steps": 7},
+        "optimizer": {"type": "ftrl", "learning_rate": 0.05},
     },
     "class weights, step, adamw, diagnosis": {
         "model": RANDOM,
@@ -54,9 +98,24 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "steps_per_execution": 5,
         "schedule": {"type": "polynomial"},
     },
-    "convolutions, rmsprop": {
-        "model": {"type": "cnn", "filters": [4], "units": 8, "batch_norm": True, "dropout": 0.2},
-        "optimizer": {"type": "rmsprop", "momentum": 0.5},
+    "convolutions, spatial dropout, rmsprop": {
+        "model": {
+            "type": "cnn",
+            "filters": [4],
+            "units": 8,
+            "batch_norm": True,
+            "dropout": 0.2,
+            "dropout_type": "spatial",
+        },
+        "optimizer": {"type": "rmsprop", "momentum": 0.5, "centered": True},
+    },
+    "stochastic depth, muon": {
+        "model": {"type": "resnet", "filters": [4], "blocks": 2, "stochastic_depth": 0.5},
+        "optimizer": {"type": "muon", "learning_rate": 0.01},
+    },
+    "seeded layers of keras, schedule-free adamw": {
+        "model": {"type": "layers", "layers": SEEDED},
+        "optimizer": {"type": "schedulefreeadamw", "learning_rate": 0.01},
     },
     "two devices": {"model": RANDOM, "strategy": "mirrored", "early_stopping": STOPPING},
     "transfer in two phases": {
@@ -70,7 +129,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 are given; those of five and more are diagnosed."""
 
 
-SOURCE = "convolutions, rmsprop"
+SOURCE = "convolutions, spatial dropout, rmsprop"
 """The training whose network transfer learning starts from."""
 
 

@@ -1,7 +1,6 @@
 """Trainings that are killed: real processes, forked from one that has imported everything but not started TensorFlow.
 
-A process holds the folder as a run does: the lock of the entry, the stage's folder in the cache, its journal. SIGKILL
-comes from outside, at a random instant.
+A process holds the folder as a run does: the lock of the entry, the stage's folder in the cache, its journal.
 """
 
 import json
@@ -10,7 +9,9 @@ import random
 import signal
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,10 @@ from pipeline.recipe.phases import phase_sections
 from pipeline.training.checkpoint import SUFFIX, Place, read_checkpoint
 from pipeline.training.setup import TrainingSetup
 from pipeline.training.train import train
+from tests.chaos.instants import OUTSIDE, Instant, Left, draw
 
 INGREDIENTS = Ingredients({}, {}, {}, {})
 KEEPS = "checkpoints"
-CLOCKED = ("_secs", "seen")
-"""Fields of the state that are measured on a clock, or hold such values, as those of the diagnosis."""
-
-NUM_STEPS = 10
-"""Steps of an epoch."""
-
-EARLY = 0.15
-"""Share of the kills that may come before there is anything to go on from."""
-
-LIFE_SECS = 0.03
-"""How long a process lives after it has come to the place of its kill, at most: some steps."""
 
 
 def in_process(work: Callable[[], None], output: Path) -> None:
@@ -50,7 +41,9 @@ def run_to_end(setup: TrainingSetup, folder: Path) -> None:
     in_process(lambda: _run(setup, folder), folder / "output.txt")
 
 
-def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, num_kills: int) -> dict[str, int]:
+def run_with_kills(
+    setup: TrainingSetup, folder: Path, chance: random.Random, num_kills: int, secs: float
+) -> dict[str, Any]:
     """Trains, is killed and goes on, until the training has ended.
 
     Args:
@@ -58,35 +51,30 @@ def run_with_kills(setup: TrainingSetup, folder: Path, chance: random.Random, nu
         folder: Of the cache.
         chance: Draws the instants.
         num_kills: How many processes are killed, unless the training ends before.
+        secs: What the training takes where nothing kills it.
 
     Returns:
-        `kills`; `continued`: processes that went on from a checkpoint; `half_written`: kills that left a checkpoint
-        under its temporary name.
+        `kills`: kind of instant to number; `continued`: processes that went on from a checkpoint; `half_written`: kills
+        that left a checkpoint under its temporary name; `cut`: journals whose torn end was cut off.
     """
     folder.mkdir(parents=True)
-    num_epochs = sum(section.epochs for section in phase_sections(setup.section))
-    kills = half_written = 0
-    while kills < num_kills:
-        child = _fork(lambda: _run(setup, folder), folder / "output.txt")
-        if chance.random() < EARLY:
-            time.sleep(chance.random())
-        else:
-            before = _newest(folder)
-            target = max(before, Place(0, chance.randrange(num_epochs), chance.randrange(NUM_STEPS)))
-            while _newest(folder) <= target and not _has_ended(child):
-                time.sleep(0.002)
-            time.sleep(chance.random() * LIFE_SECS)
-        if _has_ended(child):
-            os.waitpid(child, 0)
+    kills, half_written = Counter[str](), 0
+    for more in range(num_kills, 0, -1):
+        instant = draw(chance, _left(setup, folder), more)
+        child = _fork(partial(_run_armed, instant, setup, folder), folder / "output.txt")
+        if instant is None:
+            time.sleep(chance.random() * secs)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if status == 0:
             break
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        kills += 1
+        assert os.WIFSIGNALED(status), (folder / "output.txt").read_text()
+        kills[instant.kind if instant else OUTSIDE] += 1
         half_written += bool(list(folder.rglob("*.tmp")))
     run_to_end(setup, folder)
     said = [record.get("text", "") for record in read_journal(written(folder) / "journal.jsonl")]
-    continued = sum(text.startswith("goes on from") for text in said)
-    return {"kills": kills, "continued": continued, "half_written": half_written}
+    continued, cut = (sum(text.startswith(begin) for text in said) for begin in ("goes on from", "journal: its last"))
+    return {"kills": dict(kills), "continued": continued, "half_written": half_written, "cut": cut}
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -94,9 +82,6 @@ def outcome(folder: Path) -> dict[str, Any]:
     final = written(folder)
     (checkpoint,) = (final / KEEPS).glob(f"*{SUFFIX}")
     state = read_checkpoint(checkpoint)
-    for fields in state.facts["state"]["callbacks"].values():
-        for name in CLOCKED:
-            fields.pop(name, None)
     for phase in state.facts.get("phases", []):
         del phase["examples_per_sec"]
     curves = [
@@ -109,9 +94,21 @@ def outcome(folder: Path) -> dict[str, Any]:
         "history": json.loads((final / "history.json").read_text()),
         "place": state.place,
         "arrays": {name: (array.shape, array.tobytes()) for name, array in state.arrays.items()},
-        "facts": state.facts,
+        "facts": {**state.facts, "state": without_clock(state.facts["state"])},
         "curves": curves,
     }
+
+
+def without_clock(state: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a state but for what is measured on a clock, or of the machine."""
+    callbacks = {name: dict(fields) for name, fields in state["callbacks"].items()}
+    for fields in callbacks.values():
+        fields.pop("_secs", None)
+        if "seen" in fields:
+            seen = json.loads(fields["seen"])
+            seen["epochs"] = [{**each, "secs": 0, "memory_share": 0} for each in seen["epochs"]]
+            fields["seen"] = json.dumps(seen)
+    return {**state, "callbacks": callbacks}
 
 
 def written(folder: Path) -> Path:
@@ -132,6 +129,12 @@ def _run(setup: TrainingSetup, folder: Path) -> None:
             writing.result = train(setup, out=writing.folder, journal=journal)
 
 
+def _run_armed(instant: Instant | None, setup: TrainingSetup, folder: Path) -> None:
+    if instant:
+        instant.arm()
+    _run(setup, folder)
+
+
 def _fork(work: Callable[[], None], output: Path) -> int:
     """Starts a process that does the work; returns its id."""
     if child := os.fork():
@@ -149,11 +152,10 @@ def _fork(work: Callable[[], None], output: Path) -> int:
         os._exit(status)
 
 
-def _has_ended(child: int) -> bool:
-    return Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2].startswith("Z")
-
-
-def _newest(folder: Path) -> Place:
-    """The place of the newest checkpoint, whatever the phase."""
+def _left(setup: TrainingSetup, folder: Path) -> Left:
+    """What the newest checkpoint leaves to train."""
+    planned = phase_sections(setup.section)
     places = [Place(*map(int, path.stem.split("-"))) for path in folder.rglob(f"*{SUFFIX}")]
-    return max((place._replace(phase=0) for place in places), default=Place(0, 0, 0))
+    newest = max(places, default=Place(0, 0, 0))
+    epochs = sum(section.epochs for section in planned) - newest.epoch
+    return Left(epochs, len(planned) - newest.phase if len(planned) > 1 else 0, bool(places))
