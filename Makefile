@@ -19,6 +19,7 @@ test: $(STAMP)  ## every test, with the checks of style, types and imports
 
 chaos: $(STAMP)  ## kill trainings, writers and senders at random, in 200 runs and more; compare with the undisturbed
 	$(BIN)/python -m tests.chaos.kill --runs 200
+	$(BIN)/python -m tests.chaos.stages --runs 8
 	$(BIN)/python -m tests.chaos.ship --kills 200
 
 docs: $(STAMP)  ## what is generated from the code

@@ -174,14 +174,16 @@ class Cache:
             origin: Folder of another entry whose folder of that name it begins with; None: it begins with nothing.
         """
         final, partial = self.root / stage / ingredients.key, self._partial(stage, ingredients.key)
-        if not (keeps and self.unfinished(stage, ingredients.key, keeps)):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _write_json(partial / OPENED, {"ingredients": asdict(ingredients), "run_id": run_id})
-            if keeps and origin:
-                shutil.copytree(origin / keeps, partial / keeps)
-        writing = Writing(partial, time.perf_counter())
         try:
+            if not (keeps and self.unfinished(stage, ingredients.key, keeps)):
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+                _write_json(partial / OPENED, {"ingredients": asdict(ingredients), "run_id": run_id})
+                if keeps and origin:
+                    # Under another name first, or a kill would leave the half of it to go on from.
+                    shutil.copytree(origin / keeps, partial / f".{keeps}")
+                    (partial / f".{keeps}").rename(partial / keeps)
+            writing = Writing(partial, time.perf_counter())
             yield writing
             if writing.result is None:
                 raise AssertionError(f"stage {stage} ended without a result")
@@ -239,14 +241,12 @@ def _read(folder: Path) -> Entry | None:
 
 def _replace(final: Path, partial: Path) -> None:
     """Renames the new folder into place; an entry that is computed again (`--force`) makes way first."""
+    old = final.with_name(f".{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)  # a killed process may have left it
     if final.exists():
-        old = final.with_name(f".{final.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
         final.rename(old)
-        partial.rename(final)
-        shutil.rmtree(old)
-    else:
-        partial.rename(final)
+    partial.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _change(ingredient: str, name: str, before: dict[str, Any], now: dict[str, Any]) -> str:

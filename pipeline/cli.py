@@ -1,5 +1,6 @@
 """The `plumbline` command: parse, load, hand over."""
 
+import errno
 import functools
 import os
 import signal
@@ -16,6 +17,9 @@ from pipeline.training.interruption import TrainingStoppedError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+"""What a disk says that is full, read-only or broken."""
 
 STOPPED = "stopped; stages that had ended are kept: the same command goes on from there"
 
@@ -56,6 +60,16 @@ def command(function: Callable[..., None]) -> click.Command:
             function(*args, **options)
         except UserError as error:
             click.echo(str(error), err=True)
+            sys.exit(2)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(
+                f"{place}expected a disk that takes what is written. Received: {os.strerror(error.errno)}. "
+                "Finished stages and checkpoints are kept: mend the disk and run the same command again",
+                err=True,
+            )
             sys.exit(2)
         except TrainingStoppedError as stopped:
             click.echo(stopped.message, err=True)

@@ -280,7 +280,8 @@ class _Walk:
         ):
             journal = Journal(writing.folder / "journal.jsonl", (tracked.listener, self.listener))
             folders = {outcome.name: outcome.entry.folder for outcome in self.outcomes}
-            work = Work(self.recipe, folders, writing.folder, journal, run)
+            key = None if self.cache.find(stage.name, ingredients.key) else ingredients.key
+            work = Work(self.recipe, folders, writing.folder, journal, run, key)
             with quiet_imports():
                 _set_threads(self.recipe)
                 import_module(stage.module)

@@ -27,6 +27,9 @@ NUM_EXAMPLE_ROWS = 3
 CALIBRATED = "calibrated.keras"
 """What evaluate wrote if the recipe asks for temperature scaling."""
 
+DECISION = "plumbline.decision"
+"""Tag of a version: what the gate said, for whoever goes on where a killed process was."""
+
 TOLERANCE = 1e-6
 """Largest difference of an answer. On a CPU it is 0.0, as code, versions and batch are the same; some kernels of a GPU
 add up in another order each time."""
@@ -40,6 +43,9 @@ class ModelRegistry(Protocol):
 
     def register(self, name: str, folder: Path, *, tags: Mapping[str, str], description: str) -> Version:
         """Makes a packaged model the next version of `name`."""
+
+    def left_behind(self, name: str) -> Version | None:
+        """The version of this very result that a process registered before it was killed."""
 
     def champion(self, name: str) -> Version | None:
         """The version that serves now."""
@@ -99,14 +105,17 @@ def register(
     )
 
     registered_name = section.name or name
-    decision = decide(section, metrics["test"], test, _champion(registry, registered_name))
-    tags = {f"test/{key}": repr(value) for key, value in metrics["test"].items()}
-    version = registry.register(
-        registered_name,
-        served,
-        tags={**tags, TEST_FINGERPRINT: metrics[TEST_FINGERPRINT], "gate": str(decision)},
-        description=_description(name, metrics, decision),
-    )
+    version = registry.left_behind(registered_name)
+    if version:
+        decision = _decided(version)
+    else:
+        decision = decide(section, metrics["test"], test, _champion(registry, registered_name))
+        version = registry.register(
+            registered_name,
+            served,
+            tags=_tags(metrics, decision),
+            description=_description(name, metrics, decision),
+        )
     if decision.champion:
         registry.promote(version)
     alias = {"registered.alias": "champion"} if decision.champion else {}
@@ -174,6 +183,18 @@ def _export(served: Path, registry: ModelRegistry, prepared: Path, network: Path
         registry.package(
             served, model=model, signature=prepared / "signature.json", example=examples.head(NUM_EXAMPLE_ROWS)
         )
+
+
+def _decided(version: Version) -> Decision:
+    """What the gate said of a version when it was registered."""
+    tree = json.loads(version.tags[DECISION])
+    return Decision(tree["champion"], tuple(tree["reasons"]))
+
+
+def _tags(metrics: Mapping[str, Any], decision: Decision) -> dict[str, str]:
+    scores = {f"test/{key}": repr(value) for key, value in metrics["test"].items()}
+    said = {"gate": str(decision), DECISION: json.dumps(asdict(decision))}
+    return {**scores, TEST_FINGERPRINT: metrics[TEST_FINGERPRINT], **said}
 
 
 def _description(name: str, metrics: Mapping[str, Any], decision: Decision) -> str:

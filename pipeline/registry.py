@@ -37,6 +37,9 @@ PREDICTIONS = f"evaluate/{FILE}"
 CHAMPION = "champion"
 """Alias of the version that serves."""
 
+KEY = "plumbline.key"
+"""Tag of a version: the key of the stage's result."""
+
 MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 """A version of a registered model, as MLflow writes it."""
 
@@ -54,11 +57,13 @@ class Registry:
     Args:
         store: The MLflow store.
         run_id: Run that the models come from.
+        key: Of the stage's result, by which a version is found again that a process registered and then was killed;
+            None: each is a new one.
     """
 
-    def __init__(self, store: Store, run_id: str):
+    def __init__(self, store: Store, run_id: str, key: str | None = None):
         self._store, self._client = store, store.client
-        self._run_id = run_id
+        self.run_id, self._key = run_id, key
 
     def package(self, folder: Path, *, model: Path, signature: Path, example: pd.DataFrame) -> None:
         """Writes an MLflow model that takes raw input and brings its own code.
@@ -98,13 +103,13 @@ class Registry:
             return self._register(name, folder, tags, description)
 
     def _register(self, name: str, folder: Path, tags: Mapping[str, str], description: str) -> Version:
-        run = self._client.get_run(self._run_id)
+        run = self._client.get_run(self.run_id)
         logged = self._client.create_logged_model(
-            run.info.experiment_id, name=name, source_run_id=self._run_id, params=run.data.params
+            run.info.experiment_id, name=name, source_run_id=self.run_id, params=run.data.params
         )
         self._client.log_model_artifacts(logged.model_id, str(folder))
         self._client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        self._client.log_outputs(self._run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        self._client.log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         try:
             self._client.get_registered_model(name)
         except MlflowException:
@@ -112,13 +117,25 @@ class Registry:
         created = self._client.create_model_version(
             name,
             source=logged.artifact_location,
-            run_id=self._run_id,
-            tags=dict(tags),
+            run_id=self.run_id,
+            tags={**tags, KEY: self._key} if self._key else dict(tags),
             description=description,
             model_id=logged.model_id,
         )
         self._link(logged.model_id, name, str(created.version))
         return Version(name, str(created.version), tags)
+
+    def left_behind(self, name: str) -> Version | None:
+        """Returns the version that a process registered of this very result before it was killed, and takes it over."""
+        if self._key is None:
+            return None
+        for found in self._client.search_model_versions(f"name = '{name}' AND tags.`{KEY}` = '{self._key}'"):
+            if self._client.get_run(found.run_id).info.status in ("KILLED", "FAILED"):
+                with self._store.turn():
+                    self._client.log_outputs(self.run_id, [LoggedModelOutput(found.model_id, step=0)])
+                    self._link(found.model_id, name, str(found.version))
+                return Version(name, str(found.version), dict(found.tags))
+        return None
 
     def _link(self, model_id: str, name: str, version: str) -> None:
         """Writes on the logged model what the UI shows on the run's page: as which version it is registered."""

@@ -31,6 +31,8 @@ class Work:
     journal: Journal
     run: "Run"
     """The tracked run; its store has the registry."""
+    key: str | None
+    """Of the result, by which what a killed process did outside its folder is found; None: it is done anew."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def _register(work: Work) -> StageResult:
         evaluated=work.folders["evaluate"],
         out=work.out,
         journal=work.journal,
-        registry=Registry(*work.run.in_store()),
+        registry=Registry(*work.run.in_store(), work.key),
     )
 
 

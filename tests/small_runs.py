@@ -230,8 +230,8 @@ class Registered:
     """What register wrote, by registered name."""
 
 
-def new_registry(store: Store, evaluated: Path) -> Registry:
-    """A registry for a new run in the store, which has the predictions that evaluate wrote."""
+def new_registry(store: Store, evaluated: Path, key: str | None = None) -> Registry:
+    """A registry for a new run in the store, which has the predictions that evaluate wrote; `key` is of its result."""
     experiment = store.client.get_experiment_by_name("tests")
     experiment_id = (
         experiment.experiment_id
@@ -240,7 +240,7 @@ def new_registry(store: Store, evaluated: Path) -> Registry:
     )
     run_id = store.client.create_run(experiment_id).info.run_id
     store.client.log_artifact(run_id, str(evaluated / "artifacts" / "predictions.parquet"), "evaluate")
-    return Registry(store, run_id)
+    return Registry(store, run_id, key)
 
 
 def register_small(stages: Stages, out: Path, registry: ModelRegistry, name: str, **section: Any) -> Path:

@@ -116,34 +116,6 @@ def test_a_value_of_the_whole_run_may_change(path: Path) -> None:
     assert [record["values"] for record in contents(path)] == [{"best/loss": 1.0}, {"best/loss": 2.0}]
 
 
-FULL = """
-import resource, sys
-from pathlib import Path
-from pipeline.errors import UserError
-from pipeline.journal import Journal
-
-path = Path(sys.argv[1])
-journal = Journal(path)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-try:
-    for epoch in range(100):
-        journal.log_metrics({"loss": 1.0}, step=epoch)
-except UserError as error:
-    print(error)
-"""
-
-
-def test_a_full_disk_is_said_and_leaves_whole_records_only(path: Path) -> None:
-    arguments = [sys.executable, "-c", FULL, str(path), "1000"]
-    said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
-    assert "journal.jsonl: expected a file that can be written" in said
-    assert path.read_bytes().endswith(b"\n")
-    assert 0 < len(contents(path)) < 100
-    journal = Journal(path)
-    journal.say("there is space again")
-    assert [record["seq"] for record in read_journal(path)] == list(range(len(contents(path))))
-
-
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "gone" / "journal.jsonl")
     with pytest.raises(UserError, match=r"expected a file that can be written\. Received: No such file"):

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import mlflow
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.journal import Journal, read_journal
 from pipeline.metrics import Predicted
 from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.register import ExportError
-from pipeline.registry import CHAMPION, mlflow_signature
+from pipeline.registry import CHAMPION, Registry, mlflow_signature
 from pipeline.serving.signature import Signature
 from tests.small_runs import Registered, Stages, new_registry, register_small
 
@@ -88,6 +89,29 @@ def test_the_same_model_again_becomes_champion(registered: Registered, tmp_path:
     assert registration["reasons"] == ["it answers every test example as the champion, version 1"]
     version = registered.store.client.get_model_version_by_alias("cells", CHAMPION)
     assert (version.version, version.tags["gate"]) == (2, f"champion: {registration['reasons'][0]}")
+
+
+def test_a_version_that_a_killed_process_has_registered_is_taken_over(
+    registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells, client = registered.stages["cells"], registered.store.client
+    registry = new_registry(registered.store, cells.evaluated, "a key")
+    monkeypatch.setattr(Registry, "promote", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        register_small(cells, tmp_path / "killed", registry, "again")
+    monkeypatch.undo()
+    (left,) = client.search_model_versions("name = 'again'")
+    assert new_registry(registered.store, cells.evaluated, "a key").left_behind("again") is None, "its run goes on"
+    client.set_terminated(left.run_id, "KILLED")
+    assert new_registry(registered.store, cells.evaluated, "another").left_behind("again") is None
+    registry = new_registry(registered.store, cells.evaluated, "a key")
+    folder = register_small(cells, tmp_path / "out", registry, "again")
+    (version,) = client.search_model_versions("name = 'again'")
+    assert client.get_model_version_by_alias("again", CHAMPION).version == version.version == 1
+    registration = json.loads((folder / "registration.json").read_text())
+    assert registration["reasons"] == [version.tags["gate"].removeprefix("champion: ")]
+    (output,) = client.get_run(registry.run_id).outputs.model_outputs
+    assert output.model_id == version.model_id
 
 
 def test_a_model_with_temperature_scaling_is_served_with_it(registered: Registered, tmp_path: Path) -> None:

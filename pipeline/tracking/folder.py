@@ -75,15 +75,23 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, header: Header) -> "RunFolder":
-        """Makes the folder of a new run under `root`, whole or not at all."""
+        """Makes the folder of a new run under `root`, whole or not at all.
+
+        Raises:
+            OSError: If the disk does not take it.
+        """
         partial = root / f".{header.id}.partial"
         root.mkdir(parents=True, exist_ok=True)
-        partial.mkdir(mode=0o700)  # the URI may hold a password
-        (partial / "artifacts").mkdir()
-        (partial / UNSENT).touch()
-        text = json.dumps(asdict(header), indent=2, ensure_ascii=False)
-        (partial / "run.json").write_text(text, encoding="utf-8")
-        partial.rename(root / header.id)
+        try:
+            partial.mkdir(mode=0o700)  # the URI may hold a password
+            (partial / "artifacts").mkdir()
+            (partial / UNSENT).touch()
+            text = json.dumps(asdict(header), indent=2, ensure_ascii=False)
+            (partial / "run.json").write_text(text, encoding="utf-8")
+            partial.rename(root / header.id)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         return cls(root / header.id)
 
     @property

@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -74,9 +74,9 @@ class Instant:
     share: float
     """How far into it, in [0, 1)."""
 
-    def arm(self) -> None:
+    def arm(self, places: Mapping[str, tuple[Any, str]] = PLACES) -> None:
         """Lets this process die at the instant, if it comes so far."""
-        owner, name = PLACES[self.kind]
+        owner, name = places[self.kind]
         function, calls = getattr(owner, name), itertools.count(1)
 
         @functools.wraps(function)

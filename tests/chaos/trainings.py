@@ -31,7 +31,7 @@ KEEPS = "checkpoints"
 
 def in_process(work: Callable[[], None], output: Path) -> None:
     """Does something in a process of its own, so that this one does not start TensorFlow."""
-    status = os.waitpid(_fork(work, output), 0)[1]
+    status = os.waitpid(fork(work, output), 0)[1]
     assert status == 0, output.read_text()
 
 
@@ -61,7 +61,7 @@ def run_with_kills(
     kills, half_written = Counter[str](), 0
     for more in range(num_kills, 0, -1):
         instant = draw(chance, _left(setup, folder), more)
-        child = _fork(partial(_run_armed, instant, setup, folder), folder / "output.txt")
+        child = fork(partial(_run_armed, instant, setup, folder), folder / "output.txt")
         if instant is None:
             time.sleep(chance.random() * secs)
             os.kill(child, signal.SIGKILL)
@@ -135,7 +135,7 @@ def _run_armed(instant: Instant | None, setup: TrainingSetup, folder: Path) -> N
     _run(setup, folder)
 
 
-def _fork(work: Callable[[], None], output: Path) -> int:
+def fork(work: Callable[[], None], output: Path) -> int:
     """Starts a process that does the work; returns its id."""
     if child := os.fork():
         return child

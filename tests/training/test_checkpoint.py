@@ -1,7 +1,5 @@
 """Checkpoint files: whole or not taken, whatever happens to the disk."""
 
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import ml_dtypes
@@ -73,28 +71,6 @@ def test_where_all_are_torn_there_is_none(checkpoints: Checkpoints) -> None:
     with pytest.raises(TornError, match=r"expected a whole checkpoint"):
         read_checkpoint(file)
     assert checkpoints.latest() is None
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """A disk that takes no file of more than 200 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_full_disk_leaves_the_last_whole_one_and_no_half_one(
-    checkpoints: Checkpoints, request: pytest.FixtureRequest
-) -> None:
-    checkpoints.save(checkpoint(1))
-    request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match="File too large"):
-        checkpoints.save(checkpoint(2))
-    assert [file.name for file in checkpoints.folder.iterdir()] == ["00-000001-000000001.checkpoint"]
-    found = checkpoints.latest()
-    assert found
-    assert found.place.step == 1
 
 
 def test_what_a_killed_process_left_half_written_is_not_taken(checkpoints: Checkpoints) -> None:

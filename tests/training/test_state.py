@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.journal import Journal
+from pipeline.recipe.checkpoint import CheckpointConfig
 from pipeline.training.assemble import Assembled, assemble
 from pipeline.training.checkpoint import Checkpoint, Checkpoints, Place, read_checkpoint
 from pipeline.training.fit import fit
@@ -26,8 +27,8 @@ from tests.chaos.trainings import without_clock
 from tests.small_runs import Stages
 
 NAMES = [name for name in TRAININGS if "transfer" not in name and "devices" not in name]
-POSITIONS = ((0, 1), (0, 7), (0, 10), (1, 0), (1, 4), (2, 0), (2, 9), (2, 10))
-"""Epoch and step; and the ends of all later epochs."""
+POSITIONS = ((0, 1), (1, 0), (1, 7), (2, 0), (2, 10))
+"""Epoch and step: the first one, within an epoch, before validation, after it; and after that of all later epochs."""
 
 
 class EveryStep(Saver):
@@ -39,11 +40,12 @@ class EveryStep(Saver):
         self.finish()
 
 
-def trained(assembled: Assembled, folder: Path) -> History:
-    """Trains, or goes on, with what was assembled before."""
+def trained(assembled: Assembled, folder: Path, saver_class: type[Saver] = Saver) -> History:
+    """Trains, or goes on, with what was assembled before; saves at the end, and where the class says so."""
     folder.mkdir(exist_ok=True)
     journal = Journal(folder / "journal.jsonl")
-    saver = EveryStep(assembled.section.checkpoint, folder, journal, Interruption(), Trail())
+    section = assembled.section.checkpoint if saver_class is EveryStep else CheckpointConfig()
+    saver = saver_class(section, folder, journal, Interruption(), Trail())
     history = fit(
         assembled.learner,
         assembled.section,
@@ -74,7 +76,7 @@ def test_from_any_position_the_rest_is_what_it_was(
 ) -> None:
     monkeypatch.setattr(Checkpoints, "keep_last", lambda *_: None)
     assembled, whole = assemble(setup_of(name, digits.prepared)), tmp_path / "whole"
-    history = trained(assembled, whole)
+    history = trained(assembled, whole, EveryStep)
     network = [weight.tobytes() for weight in assembled.network.get_weights()]
     places = sorted((whole / FOLDER).iterdir())
     expected = everything(read_checkpoint(places[-1]))
