@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.training.checkpoint import Checkpoint, Place
 
 KERAS_FIELDS: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 """What Keras's callbacks keep from epoch to epoch; those of ours say it by `state_fields`."""
