@@ -40,6 +40,9 @@ CHAMPION = "champion"
 KEY = "plumbline.key"
 """Tag of a version: the key of the stage's result."""
 
+MODEL = "plumbline.model_id"
+"""Tag of a version: MLflow's id of the logged model, which it does not tell of a version."""
+
 MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 """A version of a registered model, as MLflow writes it."""
 
@@ -118,7 +121,7 @@ class Registry:
             name,
             source=logged.artifact_location,
             run_id=self.run_id,
-            tags={**tags, KEY: self._key} if self._key else dict(tags),
+            tags={**tags, KEY: self._key, MODEL: logged.model_id} if self._key else dict(tags),
             description=description,
             model_id=logged.model_id,
         )
@@ -132,8 +135,8 @@ class Registry:
         for found in self._client.search_model_versions(f"name = '{name}' AND tags.`{KEY}` = '{self._key}'"):
             if self._client.get_run(found.run_id).info.status in ("KILLED", "FAILED"):
                 with self._store.turn():
-                    self._client.log_outputs(self.run_id, [LoggedModelOutput(found.model_id, step=0)])
-                    self._link(found.model_id, name, str(found.version))
+                    self._client.log_outputs(self.run_id, [LoggedModelOutput(found.tags[MODEL], step=0)])
+                    self._link(found.tags[MODEL], name, str(found.version))
                 return Version(name, str(found.version), dict(found.tags))
         return None
 

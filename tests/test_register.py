@@ -17,7 +17,7 @@ from pipeline.journal import Journal, read_journal
 from pipeline.metrics import Predicted
 from pipeline.recipe.evaluate import EvaluateConfig
 from pipeline.register import ExportError
-from pipeline.registry import CHAMPION, Registry, mlflow_signature
+from pipeline.registry import CHAMPION, MODEL, Registry, mlflow_signature
 from pipeline.serving.signature import Signature
 from tests.small_runs import Registered, Stages, new_registry, register_small
 
@@ -111,7 +111,7 @@ def test_a_version_that_a_killed_process_has_registered_is_taken_over(
     registration = json.loads((folder / "registration.json").read_text())
     assert registration["reasons"] == [version.tags["gate"].removeprefix("champion: ")]
     (output,) = client.get_run(registry.run_id).outputs.model_outputs
-    assert output.model_id == version.model_id
+    assert output.model_id == version.tags[MODEL]
 
 
 def test_a_model_with_temperature_scaling_is_served_with_it(registered: Registered, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from pipeline.cache import Entry
 from pipeline.execution import run
 from pipeline.journal import CLOCKED
 from pipeline.register import DECISION
-from pipeline.registry import KEY, Registry
+from pipeline.registry import KEY, MODEL, Registry
 from pipeline.stages import NAMES
 from pipeline.sync import sync
 from pipeline.tracking import RunFolder, Sender, open_store, run_folders
@@ -136,7 +136,9 @@ def _look(folder: Path) -> dict[str, Any]:
         "left": [str(path) for path in folder.glob("mlruns/stages/*/.*.partial")],
         "metrics": dict(sorted(metrics.items())),
         "sent": all(there.values()),
-        "versions": [[v.version, {k: t for k, t in v.tags.items() if k not in (KEY, DECISION)}] for v in versions],
+        "versions": [
+            [v.version, {k: t for k, t in v.tags.items() if k not in (KEY, MODEL, DECISION)}] for v in versions
+        ],
         "champion": store.client.get_model_version_by_alias("killed", "champion").version,
         "others": sorted({of_folder(each).statuses[""] for each in folders if each != last} - {"KILLED"}),
     }
