@@ -1,134 +1,205 @@
 """What a tracked, checkpointed training costs over Keras's bare `fit`: `python -m benchmarks.overhead [--quick]`.
 
-The same network is trained on the same batches three ways, in turns: by `fit` without any callback; by the stage
-`train` (step loop, callbacks, journal, checkpoints, hash trail) at default settings; and by the same stage in a tracked
-run, with system metrics and the process that sends to MLflow. Timed is from the end of the second epoch to the end of
-the last, validation included, so that building and tracing count for nobody. Printed are medians over rounds and, in
+The same network is trained on the same batches three ways, in turns: by `fit` without any callback; by our step loop
+alone, without any callback either; and as the stage `train` of a tracked run at default settings: callbacks, journal,
+checkpoints every 30 seconds, hash trail, system metrics, and the process that sends all that to MLflow. The diagnosis
+is off: `benchmarks/diagnosis_cost.py` measures it.
+
+Timed is from the end of the second epoch to the end of the last, validation included, so that building and tracing
+count for nobody; turns of the large network are long enough for a checkpoint. Printed are medians over rounds and, in
 brackets, the lowest and highest; a ratio compares two turns of one round. Beside the time that passed stands that of
-the processor, all threads of the training process together: on a machine that does other things too, it says more.
+the processor, all threads of the training process together: on a machine that does other things too, it says more. The
+process that sends starts once a run, some seconds after it; its processor time stands apart.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import psutil
 
 from pipeline.cache import Ingredients
 from pipeline.execution import run as run_pipeline
-from pipeline.journal import Journal, Listener, Record
+from pipeline.journal import Journal, Record
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.stages import training_setup
-from pipeline.tracking import Run, Tracking
+from pipeline.tracking import Tracking
 from pipeline.training.assemble import assemble
+from pipeline.training.loop import Loop
 from pipeline.training.train import train
 
-MODELS = {"digits CNN": ("model.units=128", 60), "100 times as large": ("model.units=20000", 24)}
-"""An override of the recipe `digits`, and how many epochs a turn has."""
 
-BARE, STAGE, TRACKED = "bare fit", "stage train", "in a tracked run"
+class Case(NamedTuple):
+    """A network, and how long it is measured."""
+
+    title: str
+    override: str
+    """Of the recipe `digits`."""
+    epochs: int
+    """Of a turn."""
+    rounds: int
+
+
+CASES = (Case("digits CNN", "model.units=128", 60, 5), Case("100 times as large", "model.units=20000", 20, 3))
+
+BARE, LOOP, TRACKED = "bare fit", "step loop alone", "tracked run"
 WARM_UP = 2
 """Epochs of a turn that are not timed."""
 
-Times = tuple[float, float]
-"""Seconds that passed, and of the processor."""
 
-Clock = list[Times]
+class Times(NamedTuple):
+    """Seconds."""
+
+    passed: float
+    used: float
+    """Of the processor, by this process."""
+    sending: float
+    """Of the processor, by the process that sends."""
+
+    @classmethod
+    def now(cls) -> "Times":
+        """Reads the clocks."""
+        passed, used, sending = time.perf_counter(), time.process_time(), 0.0
+        for process in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if "pipeline.tracking.shipper" in process.cmdline():
+                    sending += sum(process.cpu_times()[:2])
+        return cls(passed, used, sending)
+
+
+@dataclass
+class Window:
+    """Reads the clocks at the ends of the timed part of a training."""
+
+    epochs: int
+    _ended: int = 0
+    _read: list[Times] = field(default_factory=list)
+
+    def epoch_ended(self, *_: object) -> None:
+        """Counts an epoch."""
+        self._ended += 1
+        if self._ended in (WARM_UP, self.epochs):
+            self._read.append(Times.now())
+
+    def per_step(self, steps_per_epoch: int) -> Times:
+        """What a step took."""
+        first, last = self._read
+        steps = (self.epochs - WARM_UP) * steps_per_epoch
+        return Times(*((end - start) / steps for start, end in zip(first, last, strict=True)))
+
+    @property
+    def sent_secs(self) -> float:
+        """Processor time of the process that sends, from its start to the end of the last epoch."""
+        return self._read[-1].sending
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each (default: 7)")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 5 epochs: does it run?")
+    parser.add_argument("--rounds", type=int, help="turns of each way (default: 5, of the large network 3)")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 4 epochs: does it run?")
     args = parser.parse_args()
-    rounds = 2 if args.quick else args.rounds
-    print(f"{rounds} rounds, {os.cpu_count()} cores")
-    for title, (override, epochs) in MODELS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            report(title, measure(override, 5 if args.quick else epochs, rounds))
-            os.chdir("/")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
+    for case in CASES:
+        chosen = case._replace(epochs=4, rounds=2) if args.quick else case._replace(rounds=args.rounds or case.rounds)
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            measure(chosen)
 
 
-def now() -> Times:
-    return time.perf_counter(), time.process_time()
-
-
-def measure(override: str, epochs: int, rounds: int) -> dict[str, list[Times]]:
-    """Seconds a step of each way in each round."""
-    recipe = load_recipe("digits", [override, f"train.epochs={epochs}", "train.early_stopping=null"])
+def measure(case: Case) -> None:
+    """Trains in turns; prints what a step took each way."""
+    overrides = [case.override, f"train.epochs={case.epochs}", "train.early_stopping=null", "train.on_sick=ignore"]
+    recipe = load_recipe("digits", overrides)
     prepared = run_pipeline(recipe, until="preprocess").folder("preprocess")
-    tracking = Tracking.open(recipe.tracking, experiment="overhead", base=Path.cwd())
-    with tracking.run("overhead", params=recipe.flat(), environment={}, artifacts={}) as run:
-        ways: dict[str, Callable[[int], Clock]] = {
-            BARE: lambda _: bare_fit(recipe, prepared),
-            STAGE: lambda i: stage_train(recipe, prepared, Path(f"untracked {i}"), ()),
-            TRACKED: lambda i: tracked_train(recipe, prepared, run, f"train {i}"),
-        }
-        secs: dict[str, list[Times]] = {name: [] for name in ways}
-        steps = (epochs - WARM_UP) * assemble(training_setup(recipe, prepared)).training.steps_per_epoch
-        for i in range(rounds):
-            for name in [*ways][i % 3 :] + [*ways][: i % 3]:
-                ends = ways[name](i)
-                passed, used = (last - first for last, first in zip(ends[-1], ends[WARM_UP - 1], strict=True))
-                secs[name].append((passed / steps, used / steps))
-                keras.backend.clear_session()
-    return secs
+    assembled = assemble(training_setup(recipe, prepared))
+    steps_per_epoch = assembled.training.steps_per_epoch
+    print(
+        f"\n{case.title}: {assembled.network.count_params():,} parameters, {case.rounds} rounds of {case.epochs} epochs"
+    )
+    ways: dict[str, Callable[[Recipe, Path, Window], None]] = {BARE: bare, LOOP: loop_alone, TRACKED: tracked}
+    secs: dict[str, list[Times]] = {name: [] for name in ways}
+    for i in range(case.rounds):
+        for name in [*ways][i % 3 :] + [*ways][: i % 3]:
+            keras.backend.clear_session()
+            window = Window(case.epochs)
+            ways[name](recipe, prepared, window)
+            secs[name].append(window.per_step(steps_per_epoch))
+    report(secs, window.sent_secs)
 
 
-def bare_fit(recipe: Recipe, prepared: Path) -> Clock:
-    """Trains by `fit` alone; returns when each epoch ended."""
-    assembled, ends = assemble(training_setup(recipe, prepared)), Clock()
+def bare(recipe: Recipe, prepared: Path, window: Window) -> None:
+    """Trains by `fit`."""
+    assembled = assemble(training_setup(recipe, prepared))
     training, validation = assembled.training, assembled.validation
     assembled.learner.fit(
         training.dataset(0, recipe.train.epochs * training.steps_per_epoch),
         epochs=recipe.train.epochs,
         steps_per_epoch=training.steps_per_epoch,
         validation_data=validation.dataset(num_steps=validation.steps_per_epoch),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(now()))],
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=window.epoch_ended)],
         shuffle=False,
         verbose=0,
     )
-    return ends
 
 
-def stage_train(recipe: Recipe, prepared: Path, out: Path, listeners: tuple[Listener, ...]) -> Clock:
-    """Trains as the stage does; returns when each epoch was recorded."""
-    ends = Clock()
+def loop_alone(recipe: Recipe, prepared: Path, window: Window) -> None:
+    """Trains by the loop that a stage uses; nothing is watched, recorded or saved."""
+    assembled = assemble(training_setup(recipe, prepared))
+    loop = Loop(assembled.learner, assembled.training, assembled.validation, epochs=range(recipe.train.epochs))
+    loop.run([keras.callbacks.LambdaCallback(on_epoch_end=window.epoch_ended)])
+
+
+def tracked(recipe: Recipe, prepared: Path, window: Window) -> None:
+    """Trains as a stage of a run of its own."""
+    out = Path(tempfile.mkdtemp(dir=Path.cwd()))
 
     def listen(record: Record) -> None:
         if record["kind"] == "metrics" and record["step"] is not None:
-            ends.append(now())
+            window.epoch_ended()
 
-    out.mkdir()
-    train(training_setup(recipe, prepared), out=out, journal=Journal(out / "journal.jsonl", (*listeners, listen)))
-    return ends
-
-
-def tracked_train(recipe: Recipe, prepared: Path, run: Run, name: str) -> Clock:
-    """Trains as a stage of a run; returns when each epoch was recorded."""
-    out = Path(name)
-    with run.stage(name, folder=out, reason="measured", ingredients=Ingredients({}, {}, {}, {})) as stage:
-        return stage_train(recipe, prepared, out, (stage.listener,))
+    tracking = Tracking.open(recipe.tracking, experiment="overhead", base=Path.cwd())
+    with (
+        tracking.run("overhead", params=recipe.flat(), environment={}, artifacts={}) as run,
+        run.stage("train", folder=out, reason="measured", ingredients=Ingredients({}, {}, {}, {})) as stage,
+    ):
+        train(
+            training_setup(recipe, prepared), out=out, journal=Journal(out / "journal.jsonl", (stage.listener, listen))
+        )
 
 
-def report(title: str, secs: dict[str, list[Times]]) -> None:
+def report(secs: dict[str, list[Times]], sent_secs: float) -> None:
     """Prints the time of a step each way, and how much more it is than the bare one."""
     columns = "".join(f"{name:>14}{'over bare fit':>27}" for name in ("ms a step", "CPU ms a step"))
-    print(f"\n{title}\n{'':18}{columns}")
+    print(f"{'':18}{columns}")
     for name, each in secs.items():
-        print(f"{name:18}" + "".join(_column(each, secs[BARE], i) for i in range(2)), flush=True)
+        cells = (
+            f"{1e3 * _median(each, i):14.2f}{_more(each, secs[BARE], i) if name != BARE else '':>27}" for i in (0, 1)
+        )
+        print(f"{name:18}" + "".join(cells))
+    over_loop = [_more(secs[TRACKED], secs[LOOP], i) for i in (0, 1)]
+    print(f"a tracked run over the step loop alone: {over_loop[0]}; of CPU time {over_loop[1]}")
+    print(
+        f"beside it, the process that sends: {1e3 * _median(secs[TRACKED], 2):.2f} ms of CPU time a step, at low "
+        f"priority; {sent_secs:.1f} s in all with its start",
+        flush=True,
+    )
 
 
-def _column(ours: list[Times], bare: list[Times], i: int) -> str:
-    times, ratios = [each[i] for each in ours], [one[i] / other[i] - 1 for one, other in zip(ours, bare, strict=True)]
-    more = f"{statistics.median(ratios):+.1%}  [{min(ratios):+.1%}, {max(ratios):+.1%}]"
-    return f"{1e3 * statistics.median(times):14.2f}{'' if ours is bare else more:>27}"
+def _median(times: list[Times], i: int) -> float:
+    return statistics.median(each[i] for each in times)
+
+
+def _more(ours: list[Times], others: list[Times], i: int) -> str:
+    ratios = [one[i] / other[i] - 1 for one, other in zip(ours, others, strict=True)]
+    return f"{statistics.median(ratios):+.1%} [{min(ratios):+.1%}, {max(ratios):+.1%}]"
 
 
 if __name__ == "__main__":

@@ -16,30 +16,60 @@ Epoch = dict[str, Any]
 """One line of the history: `epoch` from 0, the values of that epoch by their Keras names, the learning rate."""
 
 
+LOOK_SECS = 0.1
+"""Time between two looks at the values of a step, which wait for the device."""
+
+
 class NonFiniteLossError(UserError):
     """The loss became NaN or infinite: a matter of the recipe, which the message says how to mend."""
 
 
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ends a training whose loss is no number any more, before it spoils another step."""
+    """Ends a training whose loss is no number any more, before anything of it is validated or saved.
+
+    It looks a few times a second, and names the step at which it happened all the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unseen: list[tuple[int, Any]] = []
+        self._next_look = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remembers the epoch."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the mean loss of the epoch so far, which stays non-finite once a batch was."""
-        self._check("loss", logs, f"step {batch}")
+        """Keeps the mean loss of the epoch so far, and looks where it is time to."""
+        self._unseen.append((batch, (logs or {})["loss"]))
+        if time.monotonic() >= self._next_look:
+            self.look()
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the steps of the epoch that were not seen yet."""
+        self.look()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the validation loss."""
-        self._check("val_loss", logs, "validation")
+        self._check("val_loss", (logs or {})["val_loss"], "validation")
 
-    def _check(self, name: str, logs: dict[str, Any] | None, where: str) -> None:
-        value = float((logs or {})[name])
-        if not math.isfinite(value):
+    def look(self) -> None:
+        """Looks at all steps that were not seen yet.
+
+        Raises:
+            NonFiniteLossError: If the loss of one of them is no number; names the first.
+        """
+        # The mean of an epoch stays non-finite once a batch was: if the last one is a number, all are.
+        if self._unseen and not math.isfinite(float(self._unseen[-1][1])):
+            for batch, loss in self._unseen:
+                self._check("loss", loss, f"step {batch}")
+        self._unseen.clear()
+        self._next_look = time.monotonic() + LOOK_SECS
+
+    def _check(self, name: str, value: Any, where: str) -> None:
+        if not math.isfinite(float(value)):
             raise NonFiniteLossError(
-                f"{name} became {value} in epoch {self.epoch}, {where}. "
+                f"{name} became {float(value)} in epoch {self.epoch}, {where}. "
                 "Try a smaller train.optimizer.learning_rate, train.schedule.warmup_epochs, "
                 "train.clip.global_norm, or train.precision: float32"
             )
@@ -97,17 +127,16 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
         """Notes where in the epoch this process begins."""
         self._first = batch if self._first is None else self._first
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Reads the clock, so that the last batch leaves the time before validation."""
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Reads the clock, so that the time of validation does not count."""
         self._elapsed = time.perf_counter() - self._started
-        self._num_batches = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the epoch; the learning rate is that of the next step."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         if self._first is not None:
-            self._secs.append(self._elapsed / (1 - self._first / self._num_batches))
+            self._secs.append(self._elapsed / (1 - self._first / self.params["steps"]))
         self.epochs.append({"epoch": epoch, **values})
         self.record(self.epochs[-1:])
 
@@ -126,6 +155,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
     """Moves the bar by examples and shows the loss and the metrics beside it, and those of validation.
 
+    It is moved no oftener than it is drawn, and at the end of an epoch.
+
     Args:
         advance: Moves the bar (`pipeline/progress.py`).
         training: Batches of the training split.
@@ -136,18 +167,24 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._advance = advance
         self._training = training
         self._shown: dict[str, float] = {}
-        self._seen = 0
+        self._moved = self._seen = 0
+        self._next_move = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begins to count anew."""
-        self._seen = 0
+        self._moved = self._seen = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the examples up to the batch; where several steps are one call, those of all of them."""
-        seen = min((batch + 1) * self._training.batch_size, self._training.num_examples)
-        count, self._seen = seen - self._seen, seen
-        self._advance(count, **{name: float(value) for name, value in (logs or {}).items()}, **self._shown)
+        self._seen = min((batch + 1) * self._training.batch_size, self._training.num_examples)
+        if time.monotonic() >= self._next_move:
+            self._move(**{name: float(value) for name, value in (logs or {}).items()}, **self._shown)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Takes over the values of validation."""
+        """Moves to the end of the epoch; takes over the values of validation."""
         self._shown = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+        self._move(**(logs or {}))
+
+    def _move(self, **shown: float) -> None:
+        self._advance(self._seen - self._moved, **shown)
+        self._moved, self._next_move = self._seen, time.monotonic() + LOOK_SECS

@@ -63,8 +63,9 @@ def fit(
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:
         averaging, bar = _averaging(section, first_epoch), ProgressBar(advance, training)
-        watching = callbacks(log, stopping, plateau, averaging, bar, diagnosis, preflight)
-        state, found = TrainingState(network, watching), saver.start(phase)
+        finite = FiniteLoss()
+        watching = callbacks(finite, log, stopping, plateau, averaging, bar, diagnosis, preflight)
+        state, found = TrainingState(network, watching, finite.look), saver.start(phase)
 
         def restore() -> None:
             if found:
@@ -91,6 +92,7 @@ def fit(
 
 
 def callbacks(
+    finite: FiniteLoss,
     log: EpochLog,
     stopping: keras.callbacks.EarlyStopping | None,
     plateau: keras.callbacks.ReduceLROnPlateau | None,
@@ -105,7 +107,7 @@ def callbacks(
     next step. The diagnosis sees the weights of the epoch, before early stopping puts back those of the best; the
     pre-flight looks at its first reading.
     """
-    found = (FiniteLoss(), plateau, averaging, LossScale(), log, bar, diagnosis, preflight, stopping)
+    found = (finite, plateau, averaging, LossScale(), log, bar, diagnosis, preflight, stopping)
     return [callback for callback in found if callback]
 
 

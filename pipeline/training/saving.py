@@ -83,7 +83,7 @@ class Saver:
     @property
     def conditions(self) -> dict[str, Any]:
         """What a replay compares: on what the arithmetic depends, and the hashes so far."""
-        return {"arithmetic": self._arithmetic, "trail": list(self.trail.footprints)}
+        return {"arithmetic": self._arithmetic, "trail": self.trail.footprints}
 
     def start(self, phase: int) -> Checkpoint | None:
         """The checkpoint to go on from within a phase; None: the phase begins."""
@@ -114,8 +114,9 @@ class Saver:
             self._is_full = True
 
     def close(self) -> None:
-        """Waits, and ends the thread that writes."""
+        """Waits, and ends the threads that hash and write."""
         self.finish()
+        self.trail.close()
         self._writer.shutdown()
 
     def end(self) -> None:

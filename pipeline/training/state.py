@@ -37,10 +37,17 @@ class TrainingState:
     Args:
         learner: Compiled and built.
         callbacks: Those of the step loop; first asked once their training has begun.
+        check: Called before the state is read; raises where that is not to be kept.
     """
 
-    def __init__(self, learner: keras.Model, callbacks: Sequence[keras.callbacks.Callback]):
+    def __init__(
+        self,
+        learner: keras.Model,
+        callbacks: Sequence[keras.callbacks.Callback],
+        check: Callable[[], None] = lambda: None,
+    ):
         self._learner = learner
+        self._check = check
         self._callbacks = {f"{i}-{type(callback).__name__}": callback for i, callback in enumerate(callbacks)}
 
     def take(
@@ -64,6 +71,7 @@ class TrainingState:
 
     def read(self) -> dict[str, tf.Tensor]:
         """Reads all variables by name; later steps leave what was read alone."""
+        self._check()
         return dict(zip(self._variables, self._read(), strict=True))
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -24,10 +24,11 @@ class Values(keras.callbacks.Callback):
         self.epochs.append(dict(logs))
 
 
-def split(seed: int) -> Batches:
+def split(seed: int, *, shuffle: bool = True) -> Batches:
     random = np.random.Generator(np.random.PCG64(seed))
     numbers = random.normal(size=(NUM_EXAMPLES, 4)).astype(np.float32)
-    return Batches({"numbers": numbers}, random.integers(0, 3, NUM_EXAMPLES), batch_size=BATCH_SIZE, seed=seed)
+    labels = random.integers(0, 3, NUM_EXAMPLES)
+    return Batches({"numbers": numbers}, labels, batch_size=BATCH_SIZE, seed=seed, shuffle=shuffle)
 
 
 def learner(*, optimizer: str = "adam", steps_per_execution: int = 1, policy: str = "float32") -> keras.Model:
@@ -52,7 +53,7 @@ def weights(network: keras.Model) -> list[bytes]:
 
 
 def by_fit(network: keras.Model, class_weights: dict[int, float] | None, *callbacks: Any) -> list[dict[str, float]]:
-    training, validation, values = split(0), split(1), Values()
+    training, validation, values = split(0), split(1, shuffle=False), Values()
     network.fit(
         training.dataset(num_steps=EPOCHS * training.steps_per_epoch),
         epochs=EPOCHS,
@@ -68,7 +69,7 @@ def by_fit(network: keras.Model, class_weights: dict[int, float] | None, *callba
 
 def by_loop(network: keras.Model, class_weights: dict[int, float] | None, *callbacks: Any) -> list[dict[str, float]]:
     values = Values()
-    loop = Loop(network, split(0), split(1), epochs=range(EPOCHS), class_weights=class_weights)
+    loop = Loop(network, split(0), split(1, shuffle=False), epochs=range(EPOCHS), class_weights=class_weights)
     loop.run([*callbacks, values])
     return values.epochs
 
@@ -108,5 +109,7 @@ def test_an_epoch_that_is_no_multiple_of_the_steps_of_a_call_has_its_own_steps_o
 
 def test_every_position_is_passed_once_in_order() -> None:
     seen: list[Position] = []
-    Loop(learner(steps_per_execution=4), split(0), split(1), epochs=range(5, 7)).run([], passed=seen.append)
+    Loop(learner(steps_per_execution=4), split(0), split(1, shuffle=False), epochs=range(5, 7)).run(
+        [], passed=seen.append
+    )
     assert seen == [(5, 4), (5, 6), (6, 0), (6, 4), (6, 6), (7, 0)]

@@ -1,6 +1,7 @@
 """Training: what it writes, what it repeats to the bit, what it refuses."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from pipeline.recipe.train import OptimizerConfig
 from pipeline.serving.compose import load_model
 from pipeline.serving.outputs import predictor
 from pipeline.training.callbacks import NonFiniteLossError
+from pipeline.training.checkpoint import Checkpoints, Place
 from pipeline.training.optimizers import OPTIMIZERS, optimizer
 from pipeline.training.precision import dtype_policy
+from pipeline.training.saving import FOLDER
 from tests.small_runs import Stages, model, train_section, train_small
 
 MLP = model(type="mlp", units=[16], dropout=0.2, batch_norm=True)
@@ -145,9 +148,13 @@ def test_a_model_that_does_not_fit_the_data_is_a_user_error(digits: Stages, tmp_
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_epoch_step_and_remedy(digits: Stages, tmp_path: Path) -> None:
-    section = train_section(optimizer={"type": "sgd", "learning_rate": 1e30})
-    with pytest.raises(NonFiniteLossError, match=r"in epoch 0, step \d.*train\.optimizer\.learning_rate"):
+    section = train_section(optimizer={"type": "sgd", "learning_rate": 1e30}, checkpoint={"every_steps": 1})
+    with pytest.raises(NonFiniteLossError, match=r"in epoch 0, step \d.*train\.optimizer\.learning_rate") as error:
         train_small(digits.prepared, tmp_path / "trained", model(type="mlp", units=[16]), section)
+    step = int(re.findall(r"step (\d)", str(error.value))[0])
+    saved = Checkpoints(tmp_path / "trained" / FOLDER).place()
+    assert saved is not None
+    assert saved <= Place(0, 0, step), "nothing of that step is saved"
 
 
 def test_every_keras_optimizer_can_be_named_with_its_arguments() -> None:
