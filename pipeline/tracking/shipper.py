@@ -15,16 +15,13 @@ from pipeline.errors import UserError
 from pipeline.tracking.folder import RunFolder
 from pipeline.tracking.sending import Sender
 
-POLL_SECS, BUSY_POLL_SECS = 1.0, 5.0
-"""Time between two looks at the journal, for which metrics wait for company: at least, and at most."""
-
-SHARE = 0.01
-"""Of one processor's time, what sending may take while the longest wait is not reached."""
+POLL_SECS = 1.0
+"""Time between two looks at the journal: metrics wait at most so long for company."""
 
 LONGEST_SECS = 30.0
 """Longest time between two attempts while the store is away."""
 
-NICENESS = 10
+NICENESS = 5
 """What the process yields to the training beside it."""
 
 
@@ -32,10 +29,10 @@ def ship(folder: RunFolder) -> None:
     """Sends a run until its process is gone, with growing pauses while the store is away."""
     sender, pause = Sender(folder), POLL_SECS
     while folder.exists:
-        alive, started = folder.lives(), time.process_time()
+        alive = folder.lives()
         try:
             sender.send()
-            pause = min(max(POLL_SECS, (time.process_time() - started) / SHARE), BUSY_POLL_SECS)
+            pause = POLL_SECS
         except (UserError, Timeout) as error:
             print(error, file=sys.stderr, flush=True)
             pause = min(2 * pause, LONGEST_SECS)
