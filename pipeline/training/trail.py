@@ -99,5 +99,5 @@ def digest(*arrays: np.ndarray) -> str:
     """Hashes arrays by their bytes."""
     found = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for array in arrays:
-        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return found.hexdigest()
