@@ -79,17 +79,6 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def thumbnail(encoded: bytes, side: int) -> bytes:
-    """Shrinks an image to at most `side` pixels a side, as a PNG; a smaller one is given back as it is."""
-    image = Image.open(io.BytesIO(encoded))
-    if max(image.size) <= side:
-        return encoded
-    image.thumbnail((side, side))
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
 def near_pairs(hashes: np.ndarray, splits: np.ndarray) -> np.ndarray:
     """Finds all pairs of near-duplicates in different splits.
 

@@ -1,6 +1,5 @@
 """The data report: everything that was counted and found, as JSON and as a page to read."""
 
-import base64
 import datetime
 import json
 import textwrap
@@ -8,23 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.collect.checks import Finding
 from pipeline.collect.facts import ColumnFacts
-from pipeline.collect.images import thumbnail
 from pipeline.examples import Examples
 from pipeline.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.pages import render, thumbnail
 
 NUM_IMAGES, NUM_ROWS = 24, 8
 """Samples shown; of the training split alone."""
 
 IMAGE_SIDE = 160
 """Largest height and width of an image shown, in pixels."""
-
-_TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -65,10 +61,8 @@ def write_report(report: DataReport, development: Examples, folder: Path) -> tup
     """
     as_json, as_html = folder / "data_report.json", folder / "data_report.html"
     as_json.write_text(json.dumps(report.tree(), indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("data_report.html").render(
+    page = render(
+        "data_report.html",
         **report.tree(),
         total=sum(report.manifest.counts.values()),
         largest=max(sum(row[split] for split in report.manifest.counts) for row in report.balance),
@@ -96,7 +90,7 @@ def _label(manifest: Manifest, label: Any) -> str:
 
 def _features(manifest: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     if manifest.kind == "image":
-        return {"image": f"data:;base64,{base64.b64encode(thumbnail(row['image'], IMAGE_SIDE)).decode()}"}
+        return {"image": thumbnail(row["image"], IMAGE_SIDE)}
     return {"features": {name: _shown(value) for name, value in row.items() if name not in (ID, LABEL, SPLIT)}}
 
 

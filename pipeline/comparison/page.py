@@ -1,12 +1,10 @@
 """The comparison of models as one HTML file that needs nothing else, with its pictures in it."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -15,6 +13,7 @@ from pipeline.comparison.models import ModelComparison
 from pipeline.comparison.slices import slice_metric
 from pipeline.comparison.verdict import amount
 from pipeline.figures import QUIET, TRAIN, VALIDATION, figure
+from pipeline.pages import embedded, render
 
 MAX_EXAMPLES = 30
 MAX_GROUPS = 30
@@ -35,11 +34,9 @@ def write_page(comparison: ModelComparison, path: Path, *, differences: Table, v
     first, second = two_to_contrast(comparison)
     contrasted = comparison.models[first], comparison.models[second]
     groups = group_effects(*contrasted)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["amount"] = amount
-    page = environment.get_template("comparison.html").render(
+    page = render(
+        "comparison.html",
+        amount=amount,
         comparison=comparison,
         verdicts=verdicts,
         names=list(comparison.models),
@@ -107,4 +104,4 @@ def _picture(draw: Any, comparison: ModelComparison) -> str:
     draw(comparison, axes)
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return embedded(buffer.getvalue())

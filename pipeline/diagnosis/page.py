@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.signals import Column, Signals
-
-_TEMPLATES = Path(__file__).parent.parent / "templates"
+from pipeline.pages import render
 
 MAPS: dict[str, tuple[Column, Callable[[np.ndarray], np.ndarray]]] = {
     "gradient (powers of ten)": (Column.GRADIENT, lambda values: np.log10(np.maximum(values, 1e-12))),
@@ -28,8 +26,8 @@ def write_page(signals: Signals, findings: Sequence[Finding], path: Path) -> Non
         findings: Made of them, the gravest first.
         path: Of the HTML file.
     """
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
-    page = environment.get_template("diagnosis.html").render(
+    page = render(
+        "diagnosis.html",
         findings=findings,
         signals=signals,
         facts=signals.facts,
