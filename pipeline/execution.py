@@ -17,6 +17,7 @@ from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads, step_by_step
 from pipeline.recipe.tree import Recipe
+from pipeline.reporting import REPORT, reported
 from pipeline.results import scores_on_test
 from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
@@ -76,6 +77,11 @@ class RunResult:
 
         return registered_as(self.tags)
 
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return Path(self.recipe.tracking.directory) / "runs" / self.run_id / "artifacts" / REPORT
+
     def folder(self, stage: str) -> Path:
         """The folder that a stage wrote."""
         return next(outcome.entry.folder for outcome in self.outcomes if outcome.name == stage)
@@ -109,7 +115,7 @@ def run(
     stages, forced = _until(until), frozenset(_stage_names(force))
     walk = _Walk(recipe, forced, listener, tracked)
     walk.resume = resume
-    with walk.tracked():
+    with walk.tracked(), reported(lambda: walk.run):
         for stage in stages:
             walk.step(stage)
     return walk.result()

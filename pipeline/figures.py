@@ -1,11 +1,13 @@
 """Pictures of a run, drawn without a display and without pyplot's global state."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +21,8 @@ TRAIN, VALIDATION, QUIET = "#1f5fa8", "#d9711c", "#8a8f98"
 MAX_CLASSES_WITH_NUMBERS = 20
 MAX_CLASSES_LISTED = 40
 MAX_CURVES = 10
+MAX_MARKED = 100
+"""Epochs that get a dot each."""
 
 
 def figure(rows: int = 1, columns: int = 1, *, width: float = 4.8, height: float = 3.6) -> tuple[Figure, list[Axes]]:
@@ -46,19 +50,49 @@ def learning_curves(
         path: PNG to write.
         phase_starts: First epochs of later phases; a line before each parts it from the one before.
     """
-    names = sorted((name for name in epochs[0] if f"val_{name}" in epochs[0]), key=lambda name: name != "loss")
+    names = _validated(epochs)
     drawn, axes = figure(columns=len(names))
-    steps = [line["epoch"] for line in epochs]
     for axis, name in zip(axes, names, strict=True):
-        axis.plot(steps, [line[name] for line in epochs], color=TRAIN, marker=".", label="train")
-        axis.plot(steps, [line[f"val_{name}"] for line in epochs], color=VALIDATION, marker=".", label="validation")
-        axis.axvline(best_epoch, color=QUIET, linestyle=":", label=f"kept: epoch {best_epoch}")
+        _draw_curve(axis, name, epochs, best_epoch)
         for i, start in enumerate(phase_starts):
             axis.axvline(start - 0.5, color=QUIET, label=None if i else "next phase")
-        axis.set(title=name, xlabel="epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     save(drawn, path)
+
+
+def curve_drawings(epochs: Sequence[dict[str, Any]], best_epoch: float | None) -> list[str]:
+    """Draws the same for a page: a metric a drawing, as SVG whose text takes the font of the page.
+
+    Args:
+        epochs: As in `learning_curves`.
+        best_epoch: As in `learning_curves`; None: none was kept.
+    """
+    drawings = []
+    for name in _validated(epochs):
+        drawn, (axis,) = figure(width=4.2, height=2.6)
+        _draw_curve(axis, name, epochs, best_epoch)
+        axis.legend(frameon=False, fontsize=8)
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+            buffer = io.StringIO()
+            drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        drawings.append(buffer.getvalue()[buffer.getvalue().index("<svg") :])
+    return drawings
+
+
+def _validated(epochs: Sequence[dict[str, Any]]) -> list[str]:
+    """Metrics that train and validation have, the loss first."""
+    return sorted((name for name in epochs[0] if f"val_{name}" in epochs[0]), key=lambda name: name != "loss")
+
+
+def _draw_curve(axis: Axes, name: str, epochs: Sequence[dict[str, Any]], best_epoch: float | None) -> None:
+    steps = [line["epoch"] for line in epochs]
+    for key, colour, label in ((name, TRAIN, "train"), (f"val_{name}", VALIDATION, "validation")):
+        values = [line.get(key, np.nan) for line in epochs]
+        axis.plot(steps, values, color=colour, marker="." if len(steps) <= MAX_MARKED else None, label=label)
+    if best_epoch is not None:
+        axis.axvline(best_epoch, color=QUIET, linestyle=":", label=f"kept: epoch {best_epoch:.0f}")
+    axis.set(title=name, xlabel="epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def learning_rates(epochs: np.ndarray, rates: np.ndarray, path: Path) -> None:

@@ -1,6 +1,7 @@
 """What explains the figures of an evaluation: pictures and tables of the test set, by task."""
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,16 @@ from pipeline import figures
 from pipeline.comparison.predictions import label_in_words
 from pipeline.manifest import ID, LABEL
 from pipeline.metrics import Predicted
+from pipeline.pages import thumbnail
 from pipeline.serving.signature import Signature
 
 MAX_CONFUSION_CLASSES = 50
+
+IMAGE_SIDE = 96
+"""Largest height and width of an image that is shown small, in pixels."""
+
+SIZE = "confidence or distance"
+"""Column: how sure the network was of a wrong class, or how far off a value was."""
 
 
 def write_report(
@@ -25,7 +33,8 @@ def write_report(
     """Draws and tabulates what a reader asks next.
 
     Writes for classes `confusion.png`; for classes and labels `per_class.csv`, `per_class.png`,
-    `roc_pr.png` (ROC and precision-recall); for values `residuals.png`; for all `errors.png` (images) or `errors.csv`.
+    `roc_pr.png` (ROC and precision-recall); for values `residuals.png`; and the worst mistakes: of
+    images `errors.png` and `errors.json` (the images in it, for the run's report), of others `errors.csv`.
 
     Args:
         artifacts: Folder to write into.
@@ -49,6 +58,7 @@ def write_report(
     if mistakes and signature.kind == "image":
         images = [Image.open(io.BytesIO(examples.column("image")[mistake.row].as_py())) for mistake in mistakes]
         figures.captioned_images(images, [str(mistake) for mistake in mistakes], artifacts / "errors.png")
+        (artifacts / "errors.json").write_text(json.dumps(_pictured(mistakes, examples), ensure_ascii=False), "utf-8")
     elif mistakes:
         _mistakes_table(mistakes, examples).to_csv(artifacts / "errors.csv", index=False)
 
@@ -104,12 +114,26 @@ def per_class(test: Predicted, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"class": names, **columns})
 
 
+def _pictured(mistakes: list[Mistake], examples: pa.Table) -> list[dict[str, str]]:
+    """The same as `_mistakes_table` says of others, with small images."""
+    return [
+        {
+            "id": examples.column(ID)[mistake.row].as_py(),
+            "label": mistake.label,
+            "prediction": mistake.prediction,
+            SIZE: f"{mistake.size:.3g}",
+            "image": thumbnail(examples.column("image")[mistake.row].as_py(), IMAGE_SIDE),
+        }
+        for mistake in mistakes
+    ]
+
+
 def _mistakes_table(mistakes: list[Mistake], examples: pa.Table) -> pd.DataFrame:
     features = examples.drop_columns([ID, LABEL]).take([mistake.row for mistake in mistakes]).to_pandas()
     columns = {
         "label": [mistake.label for mistake in mistakes],
         "prediction": [mistake.prediction for mistake in mistakes],
-        "confidence or distance": [mistake.size for mistake in mistakes],
+        SIZE: [mistake.size for mistake in mistakes],
     }
     table: pd.DataFrame = pd.concat([pd.DataFrame(columns), features], axis=1)
     return table

@@ -16,6 +16,7 @@ from pipeline.execution import RunResult, run
 from pipeline.journal import Listener
 from pipeline.recipe.load import dump_recipe
 from pipeline.recipe.tree import Recipe
+from pipeline.reporting import reported
 from pipeline.results import HIGH, LOW, TEST
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: 
 
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd(), say=say)
     results = {}
-    with _tracked(tracking, f"{recipe.name} × {num_seeds} seeds", recipe) as parent:
+    with _tracked(tracking, f"{recipe.name} × {num_seeds} seeds", recipe) as parent, reported(lambda: parent):
         for seed in range(recipe.seed, recipe.seed + num_seeds):
             say(f"seed {seed}")
             seeded = Recipe.model_validate({**recipe.model_dump(by_alias=True), "seed": seed})
@@ -112,8 +113,11 @@ def _record(parent: "Run", found: SeedsResult) -> None:
         low, high = over.interval
         values |= {f"{TEST}{metric}": over.mean, f"{TEST}{metric}{LOW}": low, f"{TEST}{metric}{HIGH}": high}
         values |= {f"seeds/{metric}_deviation": over.deviation, f"seeds/{metric}_share": over.seed_share}
+    tags = {"seeds": ", ".join(map(str, found.results))}
     parent.record("metrics", values=values, step=None)
-    parent.record("tags", values={"seeds": ", ".join(map(str, found.results))})
+    parent.record("tags", values=tags)
+    parent.facts.metrics |= values
+    parent.facts.tags |= tags
     for seed, result in found.results.items():
         parent.log_artifact(_predictions(result), f"{FOLDER}/{seed}.parquet")
     parent.facts.note = "\n".join(f"- {line}" for line in (*map(str, found.spreads.values()), found.told_apart))

@@ -60,6 +60,8 @@ def print_result(result: "RunResult") -> None:
         out.print(f"test      {shown}", highlight=False)
     if result.model:
         out.print(f"model     {_escaped(result.model)}", highlight=False)
+    if result.report.exists():
+        out.print(f"report    {_escaped(str(result.report))}", highlight=False)
     if result.run_id:
         out.print(f"run       {result.run_id}   look at it with: plumbline ui", highlight=False)
 

@@ -76,7 +76,19 @@ def test_the_parent_run_holds_parameters_curves_and_results(first, client):
     assert "mlflow.note.content" in run_.data.tags
     assert run_.inputs.dataset_inputs[0].dataset.digest
     names = {artifact.path for artifact in client.list_artifacts(first.run_id)}
-    assert {"recipe.yaml", "environment.json", "collect", "train", "evaluate"} <= names
+    assert {"report.html", "recipe.yaml", "environment.json", "collect", "train", "evaluate"} <= names
+    assert "`report.html`" in run_.data.tags["mlflow.note.content"]
+
+
+def test_the_report_tells_all_of_the_run_from_the_data_to_how_to_do_it_again(first):
+    page = first.report.read_text(encoding="utf-8")
+    titles = ("What was done", "Data", "Training", "Test results", "Registration", "Errors worth looking at", "Cost")
+    assert [page.index(f"<h2>{title}</h2>") for title in titles] == sorted(page.index(f"<h2>{t}</h2>") for t in titles)
+    assert first.outcomes[0].entry.result.summary in page
+    assert f"plumbline replay {first.run_id[:8]}" in page
+    assert "healthy" in page
+    assert "digits 1 (champion)" in page
+    assert len(page) < 500_000
 
 
 def test_each_stage_that_ran_is_a_nested_run(first, client):

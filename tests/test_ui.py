@@ -22,7 +22,8 @@ from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.load import load_recipe
-from pipeline.tracking import Tracking, read_runs
+from pipeline.reporting import REPORT, reported
+from pipeline.tracking import RunFolder, Tracking, read_runs
 from pipeline.ui import serve_ui
 from tests.browser import WAIT_SECS, open_browser
 from tests.test_tracking import MANIFEST, TRAIN, open_tracking
@@ -40,9 +41,11 @@ def val_losses(rate: float) -> list[float]:
 def record_run(tracking: Tracking, rate: float, folder: Path) -> None:
     """Writes a run of one stage."""
     recipe = load_recipe("digits", [f"train.optimizer.learning_rate={rate}"])
-    with tracking.run(
-        "digits", params=recipe.flat(), environment=environment(), artifacts={"recipe.yaml": "name: digits\n"}
-    ) as run:
+    facts, files = environment(), {"recipe.yaml": "name: digits\n"}
+    with (
+        tracking.run("digits", params=recipe.flat(), environment=facts, artifacts=files) as run,
+        reported(lambda: run),
+    ):
         run.log_data("digits", MANIFEST)
         with run.stage("train", folder=folder, reason="first run of this recipe", ingredients=TRAIN) as stage:
             journal = Journal(folder / "journal.jsonl", (stage.listener,))
@@ -180,6 +183,22 @@ def test_run_page_shows_the_note_the_results_and_the_recipe(page: Page, ui: str,
     page.wait_for_text("test/accuracy")
     page.wait_for_text("preprocess.normalize")
     page.shoot("run")
+
+
+def test_the_report_opens_from_the_artifacts_and_fits_a_phone(page: Page, ui: str, tracking: Tracking) -> None:
+    record = next(read_runs(tracking.store))
+    page.browser.get(f"{ui.split('#')[0]}#/experiments/1/runs/{record.id}/artifacts/{REPORT}")
+    page.browser.switch_to.frame(page.all("iframe")[0])
+    page.wait_for_text("How to do it again")
+    assert len(page.all(".curves svg")) == 1
+    page.shoot("report")
+
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    page.browser.get(f"file://{RunFolder(tracking.base / 'mlruns' / 'runs' / record.id).artifact(REPORT)}")
+    page.wait_for_text("How to do it again")
+    assert page.browser.execute_script("return document.documentElement.scrollWidth") == 390
+    page.shoot("report_on_a_phone")
 
 
 def test_taken_port_is_passed_over_and_ctrl_c_ends_it(tracking: Tracking, taken_port: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.comparison.resampling import NUM_RESAMPLES, Statistic, resample
+from pipeline.comparison.resampling import NUM_RESAMPLES, Statistic, percentiles, resample
 from pipeline.comparison.weighted import hits, weighted
 from pipeline.metrics import Predicted, compute
 
@@ -103,15 +103,14 @@ def _bca(value: float, draws: np.ndarray, left_out: np.ndarray) -> Estimate:
     spread = (away**2).sum()
     acceleration = (away**3).sum() / (6 * spread**1.5) if spread else 0.0
     tails = shift + stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    low, high = np.quantile(draws, stats.norm.cdf(shift + tails / (1 - acceleration * tails)))
-    return Estimate(value, float(low), float(high))
+    return Estimate(value, *percentiles(draws, stats.norm.cdf(shift + tails / (1 - acceleration * tails))))
 
 
 def _without_bias(value: float, draws: np.ndarray) -> Estimate:
     """Percentiles of a figure that noise enlarges: from twice the bias below to once, as little as that is known."""
     bias = max(0.0, float(draws.mean()) - value)
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, max(0.0, float(low) - 2 * bias), max(value, float(high) - bias))
+    low, high = percentiles(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(value, max(0.0, low - 2 * bias), max(value, high - bias))
 
 
 def half_width(values: Sequence[float] | np.ndarray) -> float:

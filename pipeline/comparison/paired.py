@@ -12,7 +12,7 @@ from scipy import stats
 from pipeline.comparison.correction import holm
 from pipeline.comparison.intervals import CONFIDENCE, half_width, strata_of
 from pipeline.comparison.proportions import Discordance, mcnemar, tango
-from pipeline.comparison.resampling import NUM_RESAMPLES, resample
+from pipeline.comparison.resampling import NUM_RESAMPLES, percentiles, resample
 from pipeline.comparison.weighted import hits, is_mean, per_example, weighted
 from pipeline.metrics import Predicted, compute
 from pipeline.recipe.evaluate import LOWER_IS_BETTER
@@ -61,11 +61,10 @@ def effects(
     """Compares each pair of models that answered the same examples; p-values are corrected for the number of pairs.
 
     Shares of examples are compared by McNemar's exact test with Tango's interval, other means over examples (losses,
-    absolute errors) by the paired t-test within classes. All else gets the paired bootstrap: the difference on
-    resamples that both are computed on gives its standard error, and Student's t the interval and the p-value, which on
-    small test sets errs less than percentiles do (`benchmarks/comparison.py`). That standard error is known only as
-    well as so many resamples tell; one standard error of its own is added to it, so that chance in resampling does not
-    make models look different.
+    absolute errors) by the paired t-test within classes. All else gets the paired bootstrap, of the
+    difference on resamples that both are computed on: its percentiles are the interval, the only one of those tried
+    (also Student's t, basic and BCa) that holds for all metrics; its standard deviation gives the p-value, by Student's
+    t, which tells equal models apart less often than the percentiles do (`benchmarks/comparison.py`).
 
     Args:
         metric: A metric of their task.
@@ -151,18 +150,20 @@ def _of_resamples(metric: str, models: Mapping[str, Predicted], resampled: np.nd
     num_examples = len(next(iter(models.values())).labels)
     found = []
     for (i, a), (j, b) in combinations(enumerate(models), 2):
-        error = float(np.nanstd(resampled[j] - resampled[i], ddof=1)) * _widening(resampled.shape[1])
-        found.append(_by_t(metric, (a, b), scores[j] - scores[i], error, "paired bootstrap", num_examples))
+        draws = resampled[j] - resampled[i]
+        draws = draws[np.isfinite(draws)]
+        low, high = percentiles(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        p = _p_by_t(scores[j] - scores[i], float(draws.std(ddof=1)), num_examples)
+        found.append(Effect(metric, a, b, scores[j] - scores[i], low, high, p, "paired bootstrap", num_examples))
     return found
 
 
 def _by_t(metric: str, pair: tuple[str, str], value: float, error: float, test: str, num_examples: int) -> Effect:
     """The effect of a difference with a standard error."""
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_examples - 1)) * error
-    p = 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0
+    p = _p_by_t(value, error, num_examples)
     return Effect(metric, *pair, value, value - half, value + half, p, test, num_examples)
 
 
-def _widening(num_resamples: int) -> float:
-    """One and the relative standard error of a standard deviation of so many draws."""
-    return 1 + 1 / math.sqrt(2 * (num_resamples - 1))
+def _p_by_t(value: float, error: float, num_examples: int) -> float:
+    return 2 * float(stats.t.sf(abs(value) / error, num_examples - 1)) if error else 1.0

@@ -38,6 +38,19 @@ def resample(
     return np.concatenate(blocks, axis=1)
 
 
+def percentiles(draws: np.ndarray, shares: Sequence[float] | np.ndarray) -> list[float]:
+    """Reads percentiles off resampled figures: those that a further draw would fall below in these shares of cases.
+
+    NumPy's own are too far inside by about one draw on each side, which costs an interval of 400 draws half a percent
+    of its coverage (Hyndman and Fan 1996, "Sample Quantiles in Statistical Packages", definition 6).
+
+    Args:
+        draws: (num_resamples,), finite.
+        shares: In [0, 1].
+    """
+    return [float(value) for value in np.quantile(draws, shares, method="weibull")]
+
+
 def resampling_weights(strata: np.ndarray, *, seed: int, num_resamples: int) -> Iterator[np.ndarray]:
     """Yields the weights of resamples, some resamples at a time.
 

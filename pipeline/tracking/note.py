@@ -17,6 +17,10 @@ class StageFacts:
     name: str
     how: str
     """`ran`, or `reused` from an earlier run."""
+    reason: str = ""
+    """Why it ran, or which run it was reused from."""
+    summary: str = ""
+    """What it gave, one line; empty if it did not end."""
     seconds: float = 0.0
     """Wall time that the stage took in this run."""
     lines: list[str] = field(default_factory=list)
@@ -40,6 +44,8 @@ class RunFacts:
     """One line on why the run did not finish."""
     note: str | None = None
     """A note of the run's own in place of the five lines."""
+    report: str = ""
+    """Path of the report among the artifacts; empty if there is none."""
 
 
 def compose_note(facts: RunFacts) -> str:
@@ -104,7 +110,8 @@ def _test(facts: RunFacts) -> str:
 def _look_at(facts: RunFacts) -> str:
     said = [f"{stage.name} says: {stage.lines[-1]}" for stage in facts.stages if stage.lines]
     figures = [f"`{path}`" for stage in reversed(facts.stages) for path in _figures(stage)[:FIGURES_NAMED]]
-    return "; ".join([*said[-1:], *figures]) or "nothing in particular"
+    report = [f"`{facts.report}`"] if facts.report else []
+    return "; ".join([*report, *said[-1:], *figures]) or "nothing in particular"
 
 
 def _figures(stage: StageFacts) -> list[str]:

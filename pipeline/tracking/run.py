@@ -103,7 +103,7 @@ class Run:
             "stage.key": ingredients.key,
             "stage.code": _digest(ingredients.code),
         }
-        facts = StageFacts(name, "ran")
+        facts = StageFacts(name, "ran", reason)
         stage = Stage(self, Listener(self, facts, folder, ingredients.key), reason)
         self._note(facts, f"ran: {reason}", ingredients)
         started = time.perf_counter()
@@ -126,10 +126,10 @@ class Run:
         A stage that this run computed before it was killed stays its own.
         """
         if entry.run_id == self.id:
-            facts = StageFacts(name, "ran", entry.seconds)
+            facts = StageFacts(name, "ran", summary=entry.result.summary, seconds=entry.seconds)
             self.facts.stages.append(facts)
         else:
-            facts = StageFacts(name, "reused")
+            facts = StageFacts(name, "reused", f"from run {entry.run_id[:8]}", entry.result.summary)
             self._note(facts, f"reused from {entry.run_id}", entry.ingredients)
         Listener(self, facts, entry.folder, entry.ingredients.key).replay()
 
@@ -214,11 +214,13 @@ class Stage:
 
     def conclude(self, error: str | None) -> None:
         """Writes the nested run's note; `error` is one line on why the stage did not end."""
-        summary = error or (self.result.summary if self.result else "")
-        tags = {mlflow_tags.MLFLOW_RUN_NOTE: compose_stage_note(self.reason, self.listener.facts, summary)}
+        facts = self.listener.facts
+        facts.summary = self.result.summary if self.result else ""
+        summary = error or facts.summary
+        tags = {mlflow_tags.MLFLOW_RUN_NOTE: compose_stage_note(self.reason, facts, summary)}
         if self.result:
             tags["stage.fingerprint"] = self.result.fingerprint
-        self.run.record("tags", self.listener.facts.name, values=tags)
+        self.run.record("tags", facts.name, values=tags)
 
 
 @dataclass
