@@ -24,6 +24,7 @@ from pipeline.collect.fingerprint import existing, source_fingerprint
 from pipeline.collect.identity import content_ids
 from pipeline.collect.images import look
 from pipeline.collect.labels import Labels, infer_labels
+from pipeline.collect.leaks import find_leaky_columns
 from pipeline.collect.report import DataReport, write_report
 from pipeline.collect.source import KEY, ORIGIN, Rejects, Source
 from pipeline.collect.sources import open_source
@@ -185,6 +186,8 @@ def _report(
         *find_odd_columns(columns),
         *find_absent_classes(labels, splits),
     ]
+    if section.checks.leaky_columns != "ignore":
+        findings += find_leaky_columns(development, source.columns, labels.task)
     contents = text_facts(development) if source.kind == "text" else {}
     if source.kind == "image":
         contents = staged.images.table()

@@ -36,6 +36,8 @@ class ChecksConfig(Section):
     """Files and rows that cannot be read: stop, or skip them (they are named and counted either way)."""
     leakage: Severity = "warn"
     """Exact duplicates of an example in another split."""
+    leaky_columns: Severity = "warn"
+    """Table columns that tell the label alone, nearly without an error."""
     duplicates: Severity = "warn"
     """Exact duplicates within a split."""
     conflicting_labels: Severity = "warn"
