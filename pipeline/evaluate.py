@@ -26,6 +26,7 @@ from pipeline.recipe.evaluate import CLASSES, EvaluateConfig, improvement, resol
 from pipeline.report import write_report
 from pipeline.results import HIGH, LOW
 from pipeline.robustness import MAX_EXAMPLES, measure_robustness, report_robustness
+from pipeline.sealed import read_sealed
 from pipeline.serving.compose import compose, load_model
 from pipeline.serving.outputs import BATCH_SIZE, predictor
 from pipeline.serving.raw import raw_tensors
@@ -74,7 +75,7 @@ def evaluate(
         network.save(out / "calibrated.keras")
         answered = {split: at_temperature(of, temperature) for split, of in answered.items()}
 
-    examples = _read_examples(sealed / "test.arrow")
+    examples = read_sealed(sealed)
     outputs = _outputs_of_raw(examples, signature, compose(load_model(prepared / "prepare.keras"), network))
     test = TestPredictions(
         tuple(examples.column(ID).to_pylist()),
@@ -131,12 +132,6 @@ def _answers(split: Path, signature: Signature, network: object) -> Predicted:
     """What the network says of a prepared split."""
     arrays, labels = read_prepared(split)
     return Predicted(signature.task, labels, predictor(network)(arrays))
-
-
-def _read_examples(path: Path) -> pa.Table:
-    """The test examples, memory-mapped."""
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
 
 
 def _labels(examples: pa.Table) -> np.ndarray:

@@ -7,6 +7,8 @@ from types import TracebackType
 import numpy as np
 import pyarrow as pa
 
+from pipeline.manifest import SEALED
+
 
 class ExampleWriter:
     """Appends record batches to an Arrow IPC file; the schema is that of the first batch."""
@@ -36,9 +38,14 @@ class Examples:
 
     Args:
         path: The file.
+
+    Raises:
+        PermissionError: If it is the sealed test split.
     """
 
     def __init__(self, path: Path) -> None:
+        if path.parent.name == SEALED:
+            raise PermissionError(f"{path}: expected examples of development. The test split is read by evaluate alone")
         self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
         self._batches = [self._reader.get_batch(i) for i in range(self._reader.num_record_batches)]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pipeline.serving.description import Description
 
+SEALED, TEST_FILE = "sealed", "test.arrow"
+"""Folder of the test split in what collect writes, and its file; `sealed.py` reads it."""
+
 ID, LABEL, SPLIT = "__id__", "__label__", "__split__"
 """Reserved columns of the Arrow files: content hash, label, train | validation."""
 

@@ -11,6 +11,7 @@ from models.entry import source_files
 from pipeline.cache import Entry, Ingredients, code_hashes, library_versions, source_hash
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult
+from pipeline.manifest import SEALED
 from pipeline.recipe.tree import Recipe, flatten
 from pipeline.training.setup import TrainingSetup
 from pipeline.transfer.source import Source, find_source
@@ -154,7 +155,7 @@ def _evaluate(work: Work) -> StageResult:
 
     return evaluate(
         work.recipe.evaluate,
-        sealed=work.folders["collect"] / "sealed",
+        sealed=work.folders["collect"] / SEALED,
         prepared=work.folders["preprocess"],
         trained=work.folders["train"],
         out=work.out,

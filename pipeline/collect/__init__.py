@@ -32,7 +32,7 @@ from pipeline.collect.splits import SPLITS, TEST, assign_splits
 from pipeline.errors import UserError
 from pipeline.examples import Examples, ExampleWriter
 from pipeline.journal import Journal, StageResult
-from pipeline.manifest import ID, LABEL, SPLIT, Manifest
+from pipeline.manifest import ID, LABEL, SEALED, SPLIT, TEST_FILE, Manifest
 from pipeline.progress import progress
 from pipeline.recipe.data import DataConfig, FolderConfig, IdxConfig
 
@@ -123,11 +123,11 @@ def _readable(batch: pa.RecordBatch, images: ImageFacts, rejects: Rejects, *, ha
 
 
 def _write(staged: _Staged, labels: Labels, splits: np.ndarray, out: Path) -> None:
-    for folder in ("development", "sealed"):
+    for folder in ("development", SEALED):
         (out / folder).mkdir()
     with (
         ExampleWriter(out / "development" / "examples.arrow") as development,
-        ExampleWriter(out / "sealed" / "test.arrow") as test,
+        ExampleWriter(out / SEALED / TEST_FILE) as test,
     ):
         for batch, rows in _labelled(staged, labels):
             names = pa.array([SPLITS[split] for split in splits[rows]])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +18,7 @@ class Split:
 
     path: Path
     """The Arrow IPC file."""
-    name: str
-    """train or validation."""
+    name: Literal["train", "validation"]
     batch_size: int
     """Examples that are in memory at once, at most."""
 

@@ -14,6 +14,7 @@ from pipeline.examples import Examples
 from pipeline.journal import Journal, StageResult, read_journal
 from pipeline.manifest import Manifest
 from pipeline.recipe.data import DataConfig
+from pipeline.sealed import read_sealed
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Collected:
 
     @property
     def test(self) -> pa.Table:
-        return pa.Table.from_batches(list(Examples(self.out / "sealed" / "test.arrow").batches()))
+        return read_sealed(self.out / "sealed")
 
     @property
     def report(self) -> dict[str, Any]:
