@@ -11,8 +11,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.comparison.disagreement import disagreement_in_words
 from pipeline.comparison.models import ModelComparison, compare_models
-from pipeline.comparison.page import write_page
+from pipeline.comparison.page import pictures, two_to_contrast, write_page
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.seeds import seed_effects, spread
 from pipeline.comparison.verdict import verdict
@@ -73,6 +74,12 @@ class RunsComparison:
         said = [f"{name}: {found}" for name, found in spreads.items()]
         pairs = seed_effects(metric, {name: found.scores for name, found in spreads.items()})
         return [*[verdict(found, num_seeds=needed) for found, needed in pairs], *said, *self.models.verdicts]
+
+    @property
+    def disagreement(self) -> str:
+        """Where the two models disagree; of many, the two first ones."""
+        first, second = two_to_contrast(self.models)
+        return disagreement_in_words((first, second), self.models.models[first], self.models.models[second])
 
     @property
     def differences(self) -> Differences:
@@ -157,16 +164,22 @@ def record_comparison(uri: str | None, comparison: RunsComparison, out: Path, *,
     tracking = Tracking.open(section, experiment=EXPERIMENT, base=Path.cwd(), say=say)
     ids = {f"compared.{i}": run.record.id for i, run in enumerate(comparison.runs, 1)}
     name = " against ".join(run.name for run in comparison.runs)
-    with tracking.run(
-        name, params=ids, environment={}, artifacts={"verdict.txt": "\n".join(comparison.verdicts)}
-    ) as run:
+    verdict = "\n".join([*comparison.verdicts, comparison.disagreement])
+    with (
+        tempfile.TemporaryDirectory() as here,
+        tracking.run(name, params=ids, environment={}, artifacts={"verdict.txt": verdict}) as run,
+    ):
         run.log_artifact(out, "comparison.html")
+        for figure, picture in pictures(comparison.models).items():
+            file = Path(here, f"{figure}.png")
+            file.write_bytes(picture)
+            run.log_artifact(file, file.name)
         run.facts.note = "\n".join(f"- {line}" for line in comparison.verdicts)
         return run.id
 
 
 def comparison_lines(comparison: RunsComparison) -> Group:
-    """Draws verdicts, scores with intervals, and what differs, for the terminal."""
+    """Draws verdicts, where the models disagree, scores with intervals, and what differs, for the terminal."""
     names = [run.name for run in comparison.runs]
     caveat = [Text(comparison.models.caveat, "yellow")] if comparison.models.caveat else []
     scores = Table("model", *comparison.models.metrics, box=None, pad_edge=False, header_style="bold")
@@ -176,7 +189,8 @@ def comparison_lines(comparison: RunsComparison) -> Group:
     tables = [_difference_table(title, rows, names) for title, rows in blocks.items() if rows]
     same = [title for title, rows in blocks.items() if not rows]
     note = [Text(f"the same in all: {', '.join(same)}", "dim")] if same else []
-    return Group(*caveat, *(Text(line) for line in comparison.verdicts), Text(), scores, Text(), *tables, *note)
+    said = [*comparison.verdicts, comparison.disagreement]
+    return Group(*caveat, *(Text(line) for line in said), Text(), scores, Text(), *tables, *note)
 
 
 def _difference_table(title: str, rows: Iterable[tuple[str, ...]], names: Sequence[str]) -> Table:

@@ -69,6 +69,7 @@ def test_two_runs_get_a_verdict_and_what_differs_between_them(runs: dict[str, st
     assert found.differences["code"] == [("git.commit", "bad", "good")]
     text = printed(comparison_lines(found))
     assert "is better than" in text
+    assert f"of {NUM_EXAMPLES} examples differently; " in text
     assert "the same in all: data, environment" in text
 
 
@@ -103,7 +104,9 @@ def test_the_comparison_is_a_run_with_its_page(runs: dict[str, str], tmp_path: P
     assert client.get_experiment(run.info.experiment_id).name == EXPERIMENT
     assert run.data.params == {"compared.1": runs["bad"], "compared.2": runs["good"]}
     assert run.data.tags["mlflow.note.content"] == f"- {found.verdicts[0]}"
-    assert {file.path for file in client.list_artifacts(run_id)} >= {"comparison.html", "verdict.txt"}
+    assert {file.path for file in client.list_artifacts(run_id)} >= {
+        *("comparison.html", "verdict.txt", "scores.png", "effects.png")
+    }
 
 
 def test_a_run_that_was_not_evaluated_is_refused(runs: dict[str, str]) -> None:

@@ -8,7 +8,11 @@ from pipeline.comparison.paired import LEVEL, Effect, effect
 from pipeline.comparison.predictions import TestPredictions, label_in_words
 from pipeline.comparison.resampling import SEED
 from pipeline.comparison.slices import MIN_EXAMPLES, slice_metric
+from pipeline.comparison.verdict import amount
 from pipeline.metrics import Predicted
+
+MAX_GROUPS = 3
+"""Groups that are named in a sentence."""
 
 
 def group_effects(first: TestPredictions, second: TestPredictions) -> pd.DataFrame:
@@ -38,6 +42,37 @@ def group_effects(first: TestPredictions, second: TestPredictions) -> pd.DataFra
     return table.sort_values("p", kind="stable", ignore_index=True)
 
 
+def disagreement_in_words(names: tuple[str, str], first: TestPredictions, second: TestPredictions) -> str:
+    """Says on how many examples two models differ, and in which groups one of them is better.
+
+    Args:
+        names: Of the two models.
+        first: Answers, with the groups of the examples.
+        second: Answers to the same examples in the same order.
+    """
+    metric, count = slice_metric(first.predicted.task), len(first.ids)
+    groups = group_effects(first, second)
+    apart = [
+        f"{names[1]} is {'better' if row.difference > 0 else 'worse'} on {row.slice} {row.value} "
+        f"(by {amount(metric, abs(row.difference), unit=True)}, {row.examples:,} examples)"
+        for row in groups[groups["differs"]].head(MAX_GROUPS).itertuples()
+    ]
+    said = "; ".join(apart) or f"no group of {len(groups)} on which they differ more than chance explains"
+    if first.predicted.task == "regression":
+        return said
+    return (
+        f"{names[0]} and {names[1]} answer {len(differing(first, second)):,} of {count:,} examples differently; {said}"
+    )
+
+
+def differing(first: TestPredictions, second: TestPredictions) -> np.ndarray:
+    """Rows of the examples that two models answer differently; of values, all."""
+    a, b = first.predicted, second.predicted
+    if a.task == "regression":
+        return np.arange(len(first.ids))
+    return np.flatnonzero((a.predictions != b.predictions).reshape(len(first.ids), -1).any(axis=1))
+
+
 def _effect_in(metric: str, rows: np.ndarray, first: Predicted, second: Predicted) -> Effect:
     a, b = (Predicted(of.task, of.labels[rows], of.outputs[rows]) for of in (first, second))
     return effect(metric, a, b, seed=SEED)
@@ -56,10 +91,7 @@ def disagreements(first: TestPredictions, second: TestPredictions, limit: int) -
     """
     a, b = first.predicted, second.predicted
     distance = np.abs(a.outputs - b.outputs).max(axis=1)
-    if a.task == "regression":
-        differ = np.arange(len(distance))
-    else:
-        differ = np.flatnonzero((a.predictions != b.predictions).reshape(len(distance), -1).any(axis=1))
+    differ = differing(first, second)
     rows = differ[np.argsort(-distance[differ], kind="stable")][:limit]
     answers = (a.labels, a.predictions, b.predictions)
     label, ours, theirs = ([label_in_words(values[row], first.classes) for row in rows] for values in answers)

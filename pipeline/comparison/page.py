@@ -47,8 +47,7 @@ def write_page(comparison: ModelComparison, path: Path, *, differences: Table, v
         num_groups=len(groups),
         examples=disagreements(*contrasted, MAX_EXAMPLES).to_dict("records"),
         differences=differences,
-        scores=_picture(draw_scores, comparison),
-        effects=_picture(draw_effects, comparison),
+        pictures={name: embedded(picture) for name, picture in pictures(comparison).items()},
     )
     path.write_text(page, encoding="utf-8")
 
@@ -97,11 +96,15 @@ def draw_effects(comparison: ModelComparison, axes: Sequence[Axes]) -> None:
         axis.set(title=f"{metric}: better by", ylim=(-0.6, len(found) - 0.4))
 
 
-def _picture(draw: Any, comparison: ModelComparison) -> str:
-    """A drawing as the address of a picture that holds its own bytes."""
+def pictures(comparison: ModelComparison) -> dict[str, bytes]:
+    """Draws `scores` and `effects`, as PNG."""
+    return {"scores": _picture(draw_scores, comparison), "effects": _picture(draw_effects, comparison)}
+
+
+def _picture(draw: Any, comparison: ModelComparison) -> bytes:
     num_rows = max(len(comparison.models), len(comparison.effects[comparison.metrics[0]]))
     drawn, axes = figure(rows=len(comparison.metrics), width=7, height=1.1 + 0.25 * num_rows)
     draw(comparison, axes)
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return embedded(buffer.getvalue())
+    return buffer.getvalue()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.comparison.disagreement import disagreements, group_effects
+from pipeline.comparison.disagreement import disagreement_in_words, disagreements, group_effects
 from pipeline.comparison.models import compare_models
 from pipeline.comparison.page import two_to_contrast, write_page
 from pipeline.comparison.predictions import TestPredictions
@@ -80,6 +80,8 @@ def test_the_group_in_which_a_model_fails_is_found() -> None:
     changed = disagreements(good, bad, limit=1000)
     assert set(changed["id"]) <= {good.ids[row] for row in np.flatnonzero(south)}
     assert (changed["first"] != changed["second"]).all()
+    said = disagreement_in_words(("A", "B"), good, bad)
+    assert said.startswith(f"A and B answer {len(changed)} of 300 examples differently; B is worse on site south (by ")
 
 
 @pytest.mark.parametrize("task", TASKS)
