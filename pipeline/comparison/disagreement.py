@@ -53,9 +53,9 @@ def disagreement_in_words(names: tuple[str, str], first: TestPredictions, second
     metric, count = slice_metric(first.predicted.task), len(first.ids)
     groups = group_effects(first, second)
     apart = [
-        f"{names[1]} is {'better' if row.difference > 0 else 'worse'} on {row.slice} {row.value} "
-        f"(by {amount(metric, abs(row.difference), unit=True)}, {row.examples:,} examples)"
-        for row in groups[groups["differs"]].head(MAX_GROUPS).itertuples()
+        f"{names[1]} is {'better' if row['difference'] > 0 else 'worse'} on {row['slice']} {row['value']} "
+        f"(by {amount(metric, abs(row['difference']), unit=True)}, {row['examples']:,} examples)"
+        for row in groups[groups["differs"]].head(MAX_GROUPS).to_dict("records")
     ]
     said = "; ".join(apart) or f"no group of {len(groups)} on which they differ more than chance explains"
     if first.predicted.task == "regression":

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +17,8 @@ class Split:
 
     path: Path
     """The Arrow IPC file."""
-    name: Literal["train", "validation"]
+    name: str
+    """train or validation."""
     batch_size: int
     """Examples that are in memory at once, at most."""
 
