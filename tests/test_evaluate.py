@@ -127,7 +127,7 @@ def test_groups_are_of_columns_and_of_ranges(cells: Stages, diabetes: Stages) ->
 @pytest.mark.parametrize(
     ("run", "files"),
     [
-        ("digits", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.png"}),
+        ("digits", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.png", "errors.json"}),
         ("cells", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.csv"}),
         ("diabetes", {"residuals.png", *SLICES, "errors.csv"}),
         ("topics", {*CLASSES}),
