@@ -92,6 +92,13 @@ PLANTED = [
         layer="first",
     ),
     Planted(
+        "improper_activation",
+        lambda: seen(facts={"task": "labels", "output_activation": "sigmoid"}, exclusive=True),
+        lambda: seen(facts={"task": "labels", "output_activation": "sigmoid"}),
+        "note",
+        layer="output",
+    ),
+    Planted(
         "wrong_labels",
         lambda: seen(facts={"labels_problem": "labels go from 1 to 4, but there are 4 outputs, from 0"}),
         lambda: seen(),

@@ -54,6 +54,7 @@ def look(
         seen,
         new_layers=_new_layers(model),
         value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
+        exclusive=task.kind == "labels" and bool((task.labels.sum(axis=1) == 1).all()),
         class_counts=_counts(task, facts.num_outputs),
         balanced=balanced,
         leaks=leaks,

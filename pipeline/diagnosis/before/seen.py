@@ -80,6 +80,8 @@ class Seen:
     """Whether batch normalisation comes before the first kernel."""
     value_size: float = math.nan
     """Largest absolute label of a regression."""
+    exclusive: bool = False
+    """Whether labels that could hold together never do: each row names one of several classes."""
     class_counts: tuple[int, ...] | None = None
     """Training examples of each class."""
     balanced: bool = False

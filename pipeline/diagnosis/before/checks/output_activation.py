@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding, Severity
-from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
+from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH, Remedy
 from pipeline.diagnosis.rules.improper_activation import (
     LINEAR,
     ImproperActivation,
@@ -13,6 +13,8 @@ from pipeline.diagnosis.rules.improper_activation import (
     linear_layers,
     output_problem,
 )
+
+ONE_OF_SEVERAL = Remedy({"data.task": "multiclass"}, "one answer of several, instead of yes or no to each")
 
 
 class OutputActivation(Check):
@@ -41,5 +43,13 @@ class OutputActivation(Check):
         if problem := output_problem(facts):
             severity: Severity = "note" if is_harmless(facts) else "warning"
             yield self.finding(severity, problem, layers=[facts.layers[-1].name])
+        if seen.exclusive:
+            yield self.finding(
+                "note",
+                f"Examples have one of {facts.num_outputs} classes, but {facts.output_activation} answers for each class "
+                "by itself; softmax with categorical_crossentropy says which one.",
+                layers=[facts.layers[-1].name],
+                remedies=(ONE_OF_SEVERAL,),
+            )
         if linear := linear_layers(facts):
             yield self.finding("warning", LINEAR, layers=linear, remedies=(RELU, TANH))
