@@ -46,7 +46,7 @@ class OutputActivation(Check):
         if seen.exclusive:
             yield self.finding(
                 "note",
-                f"Examples have one of {facts.num_outputs} classes, but {facts.output_activation} answers for each class "
+                f"Each example has one of {facts.num_outputs} classes, but {facts.output_activation} answers to each "
                 "by itself; softmax with categorical_crossentropy says which one.",
                 layers=[facts.layers[-1].name],
                 remedies=(ONE_OF_SEVERAL,),
