@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.diagnosis.before import CHECKS, Check
+from pipeline.diagnosis.candidates import BODIES
 from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import Remedy
-from pipeline.diagnosis.repair import LAST_RESORT
 from pipeline.diagnosis.rules import RULES
 from pipeline.diagnosis.rules.rule import Rule
 
@@ -82,12 +82,34 @@ balance, leakage, one batch, and save and load.
 
 REPAIR = """## Repair
 
-`pipeline/diagnosis/repair.py::repair` tries the remedies of the findings one after the other, each in a fresh training
-that is stopped as soon as it is found sick, beside an **untouched control**: the same training with other random
-numbers. What helps is kept while the next remedy is tried. A healthy training is left alone. The verdict is one of
-*repaired* (a changed training is healthy), *luck* (no change helped, but the control is healthy), *improved* (better
-than before and than the control, but still sick) and *not repaired*. `plumbline repair RUN` does this with a recorded
-run, each trial a run of its own, and writes the repaired recipe with a comment that says what was changed and why.
+`plumbline repair RUN` tries changes of a sick run's recipe beside an **untouched control**: the same recipe with other
+random numbers. Each training is stopped as soon as it is critically sick, so that what does not help costs little, and
+each is a run of its own below that of the repair, which is below the sick one. A healthy training is left alone.
+
+A training that was healthy first and whose steps became too large later (`too_large_steps`, `exploding_gradient`,
+`nan`, `diverging`, `oscillating_loss`) is **rolled back**: the first change is a schedule that is the same up to its
+last healthy epoch and has a tenth of the rate from there on, so that the epochs before are those of the sick run, to
+the bit. All else is wrong from the start or changes the network, and **starts again**. There each change is a whole: an
+activation with the weights that belong to it, Adam at a rate that fits the plan, and what the findings name for sure
+(the output's activation, the loss, the scale of the input, layers that are too narrow). In this order:
+
+{bodies}
+4. the first of them with standardised input and more units, then with three times the epochs as well.
+
+Where nothing is wrong but overfitting, its remedies are tried as they are. Once a training is healthy, a last one tries
+whether the part that the gravest finding names does alone; if it is no worse, that is the repair.
+
+The trials have the recipe's own seed, so that the best of them *is* the training of the recipe that is written. Sick
+run, control and trial answer the same validation examples; accuracy is compared by McNemar's exact test with Tango's
+interval, log loss by a paired t-test, p-values corrected for the two. The verdict is one of
+
+- *repaired*: healthy, and better than the sick training and the control;
+- *improved*: better than both, but still sick; or healthy, and shown to be better than the sick training alone;
+- *luck*: the untouched control is healthy, and no change is better than it: the recipe is fragile;
+- *not repaired*.
+
+The recipe that is written, `repaired.yaml`, says above what was changed, why, and what it gained; `plumbline explain
+RUN` makes a page of it. In Python, `pipeline/diagnosis/repair.py::repair` does the same with any trainings.
 """
 
 
@@ -104,7 +126,7 @@ def page() -> str:
     parts += [_described(rule.symptom, rule) for rule in RULES]
     parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]
     parts += [_described(check.title, check) for check in CHECKS]
-    parts += [REPAIR, "After the remedies of the findings come, in this order:\n", _remedies(LAST_RESORT)]
+    parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip())]
     parts += ["## Measured\n", *_measured()]
     if COST.exists():
         parts += [

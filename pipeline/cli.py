@@ -389,16 +389,32 @@ def repair(uri: str | None, run: str, out: Path, directory: Path) -> None:
 
     Ends with 3 if the training could not be repaired.
     """
-    from pipeline.repaired import repair_run
+    from pipeline.repair.repair import repair_run
 
     stop_on_signals()
-    found = repair_run(uri, run, directory=directory, say=notice)
-    click.echo(found.outcome.verdict)
-    if found.recipe:
-        out.write_text(found.recipe, encoding="utf-8")
-        click.echo(f"wrote {out}")
+    found = repair_run(uri, run, directory=directory, say=click.echo)
+    if found.text:
+        out.write_text(found.text, encoding="utf-8")
+        click.echo(f"wrote {out}: plumbline run {out}")
+    if found.run_id:
+        click.echo(f"run        {found.run_id}   both curves on a page: plumbline explain {run}")
+    else:
+        click.echo(found.outcome.verdict)
     if found.outcome.verdict not in ("healthy", "repaired"):
         sys.exit(3)
+
+
+@command
+@tracked
+@click.argument("run")
+@click.option("--out", type=click.Path(path_type=Path), default="explanation.html", help="The page to write.")
+def explain(uri: str | None, run: str, out: Path) -> None:
+    """Makes a page of what was wrong with a run and what repaired it: both curves, in words a student understands."""
+    from pipeline.repair.explained import explain_run
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    run_id = explain_run(uri, run, out, say=notice)
+    click.echo(f"wrote {out}, and to run {run_id}")
 
 
 @command

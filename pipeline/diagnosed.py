@@ -29,6 +29,10 @@ class Diagnosed:
     findings: tuple[Finding, ...]
     skill: float
     """Score between the constant answer (0) and nearest neighbours (1); 0 where it is unknown."""
+    num_epochs: int = 0
+    """Epochs that it took."""
+    healthy_epochs: int = 0
+    """Epochs after which it had learnt and nothing was wrong yet; 0: there were none."""
 
     def lines(self) -> Iterator[str]:
         """Yields what the terminal shows: the verdict, then each finding with what to do."""
@@ -53,23 +57,31 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
         UserError: If there is no such run, or its training was not diagnosed.
     """
     record = find_run(list(known_runs(uri, None, say)[0]), name)
-    tree = _read(uri, record)
+    tree = read_artifact(uri, record.id, DIAGNOSIS)
     if tree is None:
         raise UserError(
             f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: its training "
             "was shorter than 5 epochs, or has train.on_sick: ignore"
         )
     findings = tuple(finding_from_tree(each) for each in tree["findings"])
-    return Diagnosed(record, tree["status"] == "sick", findings, tree["skill"] or 0.0)
+    return Diagnosed(
+        record,
+        tree["status"] == "sick",
+        findings,
+        tree["skill"] or 0.0,
+        tree["num_epochs"],
+        tree.get("healthy_epochs", 0),
+    )
 
 
-def _read(uri: str | None, record: RunRecord) -> Tree | None:
+def read_artifact(uri: str | None, run_id: str, path: str) -> Tree | None:
+    """Reads a JSON artifact of a run, from its folder here, else from the store; None if it has none."""
     place = absolute_uri(uri or TrackingConfig().uri, Path.cwd())
-    for folder in (RunFolder(root / record.id) for root in roots(place)):
-        if folder.artifact(DIAGNOSIS).exists():
-            return _load(folder.artifact(DIAGNOSIS))
+    for folder in (RunFolder(root / run_id) for root in roots(place)):
+        if folder.artifact(path).exists():
+            return _load(folder.artifact(path))
     with tempfile.TemporaryDirectory() as here, contextlib.suppress(MlflowException, OSError):
-        return _load(Path(open_existing(uri).client.download_artifacts(record.id, DIAGNOSIS, here)))
+        return _load(Path(open_existing(uri).client.download_artifacts(run_id, path, here)))
     return None
 
 

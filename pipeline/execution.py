@@ -131,6 +131,10 @@ def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None)
         if undecided:
             planned.append(Planned(stage.name, "decide", f"depends on what {undecided} gives"))
             continue
+        if stage.name == "train" and recipe.train.on_sick == "repair":
+            planned.append(Planned(stage.name, "decide", "train.on_sick: repair: depends on how the training goes"))
+            undecided = stage.name
+            continue
         ingredients = stage.ingredients(recipe, fingerprints)
         entry = None if stage.name in forced else cache.find(stage.name, ingredients.key)
         outdated = stage.outdated(recipe, entry) if entry else None
@@ -217,6 +221,9 @@ class _Walk:
     def step(self, stage: Stage) -> None:
         """Takes a stage from the cache or runs it."""
         ingredients = stage.ingredients(self.recipe, self.fingerprints)
+        if stage.name == "train" and self.recipe.train.on_sick == "repair":
+            self._repair_if_sick(ingredients.key)
+            ingredients = stage.ingredients(self.recipe, self.fingerprints)
         with self.cache.lock(stage.name, ingredients.key):
             entry = self.cache.find(stage.name, ingredients.key)
             outdated = stage.outdated(self.recipe, entry) if entry else None
@@ -268,6 +275,24 @@ class _Walk:
                     tags |= record["values"]
         run_id = self.run.id if self.run else self.outcomes[-1].entry.run_id
         return RunResult(self.recipe, tuple(self.outcomes), run_id, metrics, tags)
+
+    def _repair_if_sick(self, train_key: str) -> None:
+        """Trains the recipe apart, and goes on with one that trains."""
+        from pipeline.repair.within import REASON, STAGE, choose, chosen_recipe
+
+        def open_run() -> "Run":
+            run = self.run or self._open_run()
+            self.listener({"kind": "stage", "name": STAGE, "status": "runs", "reason": REASON})
+            return run
+
+        entry, ran = choose(self.recipe, train_key, cache=self.cache, open_run=open_run, listener=self.listener)
+        status, summary = "ran" if ran else "reused", entry.result.summary
+        told = {"reason": REASON, "summary": summary, "seconds": entry.seconds}
+        self.listener({"kind": "stage", "name": STAGE, "status": status, **told})
+        if not ran and self.run:
+            self.run.replay(STAGE, entry)
+        self.outcomes.append(Outcome(STAGE, ran, REASON, entry))
+        self.recipe = chosen_recipe(self.recipe, entry)
 
     def _reuse(self, stage: Stage, entry: Entry) -> Outcome:
         reason = _why_reused(entry)

@@ -28,6 +28,7 @@ from pipeline.tracking import (
     read_runs,
     run_folders,
     sqlite_file,
+    tagged_runs,
     unsent_folders,
 )
 
@@ -171,6 +172,16 @@ def known_runs(
     ids = {record.id for record in unsent}
     stored = (record for record in read_runs(store, experiment) if record.id not in ids)
     return merge(stored, unsent, key=lambda record: record.started, reverse=True), champion_versions(store)
+
+
+def runs_with(uri: str | None, tag: str, value: str) -> list[RunRecord]:
+    """Finds the runs with a tag, nested ones too, newest first; if the store does not answer, those recorded here."""
+    try:
+        return list(tagged_runs(open_existing(uri), tag, value))
+    except UserError:
+        place = absolute_uri(uri or TrackingConfig().uri, Path.cwd())
+        here = _recorded((folder for root in roots(place) for folder in run_folders(root)), place, None)
+        return [record for record in here if record.tags.get(tag) == value]
 
 
 def roots(uri: str) -> list[Path]:

@@ -1,7 +1,5 @@
 """Runs one recipe with several seeds: a run nested for each, and what the recipe scores over them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,20 +8,16 @@ from pipeline.comparison.paired import Effect, effects
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.resampling import SEED
 from pipeline.comparison.seeds import Spread, spread
-from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
 from pipeline.journal import Listener
-from pipeline.recipe.load import dump_recipe
+from pipeline.nested import recorded_run
 from pipeline.recipe.tree import Recipe
 from pipeline.reporting import reported
 from pipeline.results import HIGH, LOW, TEST
 
 if TYPE_CHECKING:
-    from pipeline.tracking import Run, Tracking
-
-PARENT = "mlflow.parentRunId"
-"""MLflow's tag of a nested run."""
+    from pipeline.tracking import Run
 
 FOLDER = "seeds"
 """Of the run's artifacts: the predictions of each seed, `<seed>.parquet`."""
@@ -75,23 +69,16 @@ def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: 
 
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd(), say=say)
     results = {}
-    with _tracked(tracking, f"{recipe.name} × {num_seeds} seeds", recipe) as parent, reported(lambda: parent):
+    name = f"{recipe.name} × {num_seeds} seeds"
+    with recorded_run(tracking, name, recipe) as parent, reported(lambda: parent):
         for seed in range(recipe.seed, recipe.seed + num_seeds):
             say(f"seed {seed}")
             seeded = Recipe.model_validate({**recipe.model_dump(by_alias=True), "seed": seed})
-            with _tracked(tracking, f"{recipe.name} seed {seed}", seeded) as nested:
-                nested.record("tags", values={PARENT: parent.id})
+            with recorded_run(tracking, f"{recipe.name} seed {seed}", seeded, parent=parent.id) as nested:
                 results[seed] = run(seeded, until="evaluate", listener=listener, tracked=nested)
         found = _compare(parent.id, results)
         _record(parent, found)
     return found
-
-
-@contextmanager
-def _tracked(tracking: "Tracking", name: str, recipe: Recipe) -> Iterator["Run"]:
-    facts, files = environment(Path.cwd()), {"recipe.yaml": dump_recipe(recipe)}
-    with tracking.run(name, params=recipe.flat(), environment=facts, artifacts=files) as tracked:
-        yield tracked
 
 
 def _predictions(result: RunResult) -> Path:

@@ -75,9 +75,10 @@ class FirstQuestion(Section):
 
     def skill(self, signals: Signals) -> float:
         """Places the score between the constant answer (0) and nearest neighbours (1)."""
-        return self._skill(signals, signals.score)
+        return self.skill_of(signals, signals.score)
 
-    def _skill(self, signals: Signals, score: float) -> float:
+    def skill_of(self, signals: Signals, score: float) -> float:
+        """Places any score so."""
         facts = signals.facts
         margin = facts.neighbours - facts.chance
         return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
@@ -128,7 +129,7 @@ class FirstQuestion(Section):
         best = signals.best_scores
         if signals.progress < self.patience or len(best) < MIN_EPOCHS or math.isnan(skill):
             return ""
-        now, before = (self._skill(signals, score) for score in (best[-1], best[(len(best) - 1) * 2 // 3]))
+        now, before = (self.skill_of(signals, score) for score in (best[-1], best[(len(best) - 1) * 2 // 3]))
         losses = np.minimum.accumulate(signals.losses)
         fall = (losses[len(losses) * 2 // 3] - losses[-1]) / max(signals.facts.constant_loss, losses[-1])
         if now >= self.half_way or now - before >= self.min_gain or fall >= self.min_fall:

@@ -11,9 +11,13 @@ import numpy as np
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import Remedy
+from pipeline.diagnosis.rollback import healthy_epochs
 from pipeline.diagnosis.signals import Column, Epoch, Reading, Signals
 
 Tree = dict[str, Any]
+
+FACTS = ("planned_epochs", "constant_loss", "chance", "neighbours")
+"""What of `Facts` a run keeps."""
 
 
 def seen_to_text(readings: Sequence[Reading], epochs: Sequence[Epoch], findings: Sequence[Finding]) -> str:
@@ -49,13 +53,19 @@ def finding_from_tree(tree: Tree) -> Finding:
 
 
 def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
-    """Writes what a run keeps: findings, layers, and each column by epoch and layer; what JSON lacks is null."""
+    """Writes what a run keeps: findings, the history by epoch, and each column by probe and layer.
+
+    What JSON lacks (NaN, infinity) is null.
+    """
     columns = {column.name.lower(): _finite(signals.column(column)) for column in Column}
     return {
         "skill": _finite(np.array(FirstQuestion().skill(signals))),
         "num_epochs": signals.epoch,
+        "healthy_epochs": healthy_epochs(signals, findings),
         "status": "sick" if any(finding.rank for finding in findings) else "healthy",
         "findings": [finding_to_tree(finding) for finding in findings],
+        "facts": {name: _finite(np.array(getattr(signals.facts, name), "float64")) for name in FACTS},
+        "history": {name: _finite(signals.series(name)) for name in (signals.epochs[0].logs if signals.epochs else ())},
         "layers": [asdict(layer) for layer in signals.facts.layers],
         "epochs": [reading.epoch for reading in signals.readings],
         "spread": _finite(np.array([reading.spread for reading in signals.readings])),

@@ -1,5 +1,6 @@
 """What to change when something is wrong: recipe overrides, ordered by the rules that give them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,9 @@ from pipeline.diagnosis.signals import Facts
 
 DEFAULT_RATE = 0.001
 """Learning rate that Adam was published with (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980)."""
+
+TRAVEL = 10.0
+"""Sum of all steps that a weight may take; ours: it starts at a size of about 1 / √inputs."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,39 @@ def rate(facts: Facts, factor: float) -> Remedy:
 def rate_of(value: float) -> Remedy:
     """Sets the learning rate and leaves the optimiser."""
     return Remedy({"train.optimizer.learning_rate": value}, "what this optimiser is usually begun with")
+
+
+def fitted(remedy: Remedy, facts: Facts) -> Remedy:
+    """Gives Adam, where a remedy is `DEFAULT_ADAM`, a rate that gets somewhere within the plan.
+
+    Each step of Adam moves a weight by the rate at most. The rate is what moves it by `TRAVEL` over all steps, between
+    the published one and ten times that; and no larger than moves weights of the usual size, 1 / √inputs, by a tenth of
+    it a step.
+
+    Args:
+        remedy: Any.
+        facts: Of the training.
+    """
+    if remedy != DEFAULT_ADAM:
+        return remedy
+    steps = max(1, facts.planned_epochs * max(1, facts.steps_per_epoch))
+    widest = max((layer.width for layer in facts.layers[:-1]), default=1)
+    value = min(10 * DEFAULT_RATE, TRAVEL / steps, 0.1 / math.sqrt(max(1, widest)))
+    value = float(f"{max(DEFAULT_RATE, value):.1g}")
+    return Remedy({**remedy.overrides, "train.optimizer.learning_rate": value}, remedy.why)
+
+
+def smaller_from(epoch: int, factor: float = 0.1) -> Remedy:
+    """Goes back to where a training was healthy and on from there with smaller steps.
+
+    As a recipe: a schedule that is the same up to that epoch, so that the training is too.
+
+    Args:
+        epoch: Epochs after which it was healthy.
+        factor: What the rate is multiplied by then.
+    """
+    schedule = {"train.schedule.type": "step", "train.schedule.every_epochs": epoch, "train.schedule.factor": factor}
+    return Remedy(schedule, f"back to epoch {epoch}, where the training was healthy, and on with smaller steps")
 
 
 def more_epochs(facts: Facts, factor: int = 3) -> Remedy:

@@ -1,30 +1,24 @@
-"""Repairs a sick training: tries the remedies of its findings beside an untouched control, and says what they did."""
+"""Repairs a sick training: tries changes beside an untouched control, and says what they did."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipeline.diagnosis.candidates import BODIES, Parts, candidates, simpler
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.remedies import DEFAULT_ADAM, RELU, TANH, Remedy
+from pipeline.diagnosis.remedies import Remedy
 
 Overrides = Mapping[str, Any]
 
 Verdict = Literal["healthy", "repaired", "luck", "improved", "not repaired"]
-"""`luck`: no change helped, but the untouched control is healthy; `improved`: better than both, but still sick."""
-
-LAST_RESORT = (
-    TANH,
-    DEFAULT_ADAM,
-    RELU,
-    Remedy({**TANH.overrides, **DEFAULT_ADAM.overrides}, "both, where neither is enough alone"),
-)
-"""Tried after what the findings name: what mends most small networks, whatever is wrong with them."""
+"""`repaired`: healthy, and better than the sick training and the control; `luck`: the untouched control is healthy, and
+no change is better than it; `improved`: better than both but still sick, or healthy and better than the sick alone."""
 
 MAX_TRIALS = 5
 """Trainings beside the control; most end early, since each is stopped as soon as it is found sick."""
 
 MIN_GAIN = 0.05
-"""Gain of skill that counts as better rather than as luck."""
+"""Gain of skill that counts as better rather than as luck, where no interval is known."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,8 @@ class Trial:
     """What the caller wants to keep of it, such as the model."""
     refused: bool = False
     """Whether the changes do not fit what is trained, so that nothing was."""
+    healthy_epochs: int = 0
+    """Epochs after which it had learnt and nothing was wrong yet; 0: there were none."""
 
     @property
     def healthy(self) -> bool:
@@ -57,6 +53,9 @@ class Repair:
     control: Trial | None
     """The same training again, with other random numbers and nothing changed."""
     trials: Sequence[Trial]
+    """All that were trained, in their order."""
+    healed_at: int = 0
+    """Number of the first trial that was healthy; 0: none was."""
 
     @property
     def num_epochs(self) -> int:
@@ -67,54 +66,80 @@ class Repair:
 TrainOnce = Callable[[Overrides, int], Trial]
 """(overrides, number of the trial, 0 for the control) -> the training with them, stopped once it is critical."""
 
+Better = Callable[[Trial, Trial], bool]
+"""Whether the first training is better than the second."""
 
-def repair(sick: Trial, train: TrainOnce, *, max_trials: int = MAX_TRIALS) -> Repair:
-    """Tries remedies one after the other until a training is healthy; what helps is kept while more is tried.
+
+def more_skilled(one: Trial, other: Trial) -> bool:
+    """Whether the skill of one training is larger by more than luck gives."""
+    return one.skill > other.skill + MIN_GAIN
+
+
+def repair(
+    sick: Trial,
+    train: TrainOnce,
+    *,
+    better: Better = more_skilled,
+    bodies: Sequence[Remedy] = BODIES,
+    max_trials: int = MAX_TRIALS,
+) -> Repair:
+    """Tries changes one after the other until a training is healthy; then whether fewer changes would do.
 
     A healthy training is left alone. The control tells what new random numbers alone would have done.
 
     Args:
         sick: The training to repair.
         train: Trains with overrides and tells how it ended.
-        max_trials: Trainings beside the control.
+        bodies: What hidden layers become, the most promising first.
+        better: Tells whether one training is better than another, as far as can be known.
+        max_trials: Trainings beside the control, before the one with fewer changes.
     """
     if sick.healthy:
         return Repair("healthy", sick, None, ())
     control = train({}, 0)
-    base = sick
     trials: list[Trial] = []
-    tried: list[dict[str, Any]] = [{}]
-    while len(trials) < max_trials:
-        overrides = next((each for each in _candidates(base, sick) if each not in tried), None)
-        if overrides is None:
-            break
+    tried: list[Overrides] = [{}]
+    healed_at, best = 0, sick
+
+    def attempt(parts: Parts) -> Trial | None:
+        overrides = merged(parts)
+        if overrides in tried:
+            return None
         tried.append(overrides)
         trial = train(overrides, len(trials) + 1)
+        if trial.refused:
+            return None
+        tried.append(trial.overrides)
         trials.append(trial)
-        if trial.healthy:
+        return trial
+
+    for parts in candidates(sick.findings, sick.healthy_epochs, bodies):
+        if len(trials) == max_trials:
             break
-        if trial.skill > base.skill + MIN_GAIN:
-            base = trial
-    best = max([*trials, sick], key=lambda trial: (trial.healthy, trial.skill))
-    if control.healthy and not best.healthy:
-        return Repair("luck", control, control, tuple(trials))
-    improved = best.skill > max(sick.skill, control.skill) + MIN_GAIN
-    return Repair(
-        "repaired" if best.healthy else "improved" if improved else "not repaired", best, control, tuple(trials)
-    )
+        trial = attempt(parts)
+        if trial is None:
+            continue
+        best = max(best, trial, key=lambda each: (each.healthy, each.skill))
+        if trial.healthy:
+            healed_at = len(trials)
+            fewer = attempt(simpler(parts, sick.findings))
+            if fewer and fewer.healthy and not better(best, fewer):
+                best = fewer
+            break
+    verdict = _verdict(sick, control, best, better)
+    kept = control if verdict == "luck" and not best.healthy else best
+    return Repair(verdict, kept, control, tuple(trials), healed_at)
 
 
-def _candidates(base: Trial, sick: Trial) -> Iterator[dict[str, Any]]:
-    """Overrides worth a try, the most promising first: one remedy of each finding, then the second of each, …
+def merged(parts: Parts) -> dict[str, Any]:
+    """The overrides of several remedies together; of two values of a key the last one's."""
+    return {key: value for part in parts for key, value in part.overrides.items()}
 
-    Args:
-        base: The best training so far; its changes are kept.
-        sick: The training to repair.
-    """
-    findings = [finding for finding in base.findings if finding.rank > 0]
-    ranks = max((len(finding.remedies) for finding in findings), default=0)
-    ordered = [finding.remedies[rank] for rank in range(ranks) for finding in findings if rank < len(finding.remedies)]
-    for remedy in ordered:
-        yield {**base.overrides, **remedy.overrides}
-    for remedy in LAST_RESORT:
-        yield {**sick.overrides, **remedy.overrides}
+
+def _verdict(sick: Trial, control: Trial, best: Trial, better: Better) -> Verdict:
+    gained = best is not sick and better(best, sick)
+    if gained and better(best, control):
+        return "repaired" if best.healthy else "improved"
+    if control.healthy:
+        return "luck"
+    return "improved" if gained and best.healthy else "not repaired"

@@ -163,9 +163,10 @@ class TrainConfig(Section):
     """How the devices of this machine share each batch; none: one does all; mirrored: two or more GPUs take equal
     shares (`tf.distribute.MirroredStrategy`). `data.batch_size` is that of all together; batch norm sees each share
     alone."""
-    on_sick: Literal["ignore", "warn", "stop"] = "warn"
+    on_sick: Literal["ignore", "warn", "stop", "repair"] = "warn"
     """What to do about a training that does not learn (docs/diagnosis.md): warn: say what is wrong, in which layer and
-    what to change; stop: end it then as well; ignore: do not look. Trainings of fewer than 5 epochs are not judged."""
+    what to change; stop: end it then as well; repair: try changes in runs of their own, and go on with what is proven
+    better on validation; ignore: do not look. Trainings of fewer than 5 epochs are not judged."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """When a training is saved, so that it can be killed and go on."""
     deterministic: bool = True

@@ -17,7 +17,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from pipeline.tracking.folder import RunFolder, run_folders, unsent_folders
 from pipeline.tracking.opening import Tracking
-from pipeline.tracking.reading import RunRecord, champion_versions, read_folder, read_runs, stored_id
+from pipeline.tracking.reading import RunRecord, champion_versions, read_folder, read_runs, stored_id, tagged_runs
 from pipeline.tracking.reaping import ERROR, reap_folders
 from pipeline.tracking.run import Run, Stage
 from pipeline.tracking.sending import Sender
@@ -42,5 +42,6 @@ __all__ = [
     "run_folders",
     "sqlite_file",
     "stored_id",
+    "tagged_runs",
     "unsent_folders",
 ]

@@ -72,6 +72,14 @@ def read_runs(store: Store, experiment: str | None = None) -> Iterator[RunRecord
     return (_record(run, names) for run in runs)
 
 
+def tagged_runs(store: Store, tag: str, value: str) -> Iterator[RunRecord]:
+    """Yields pipeline runs with a tag, nested ones too, newest first."""
+    search = store.client.search_experiments
+    names = {found.experiment_id: found.name for found in all_pages(lambda token: search(page_token=token))}
+    query, order = f"tags.`{tag}` = {json.dumps(value)}", ["attributes.start_time DESC"]
+    return (_record(run, names) for run in store.client.search_runs(list(names), query, order_by=order))
+
+
 def stored_id(store: Store, run_id: str) -> str:
     """MLflow's id of a run of ours: of one that began while the store was away, another than its own."""
     search = store.client.search_experiments

@@ -15,9 +15,9 @@ from pipeline.recipe.train import (
     trained_epochs,
 )
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
-from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, ProgressBar
+from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, NonFiniteLossError, ProgressBar
 from pipeline.training.checkpoint import Place
-from pipeline.training.health import Preflight, record, watch
+from pipeline.training.health import Preflight, record, record_broken, watch
 from pipeline.training.history import History
 from pipeline.training.loop import Loop, Position
 from pipeline.training.saving import Saver
@@ -80,7 +80,12 @@ def fit(
                 saver.save(state, Place(phase, *position))
 
         start = Position(found.place.epoch, found.place.step) if found else None
-        loop.run(watching, start=start, restore=restore, passed=passed)
+        try:
+            loop.run(watching, start=start, restore=restore, passed=passed)
+        except NonFiniteLossError:
+            if diagnosis:
+                record_broken(diagnosis, journal)
+            raise
     if diagnosis:
         record(diagnosis, journal)
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]

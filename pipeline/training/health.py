@@ -1,8 +1,9 @@
 """Diagnoses a training of a recipe: probes the validation split, puts what is found into the stage's record."""
 
 import json
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -38,7 +39,8 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
         journal.say("diagnosis: none, because it looks at one device and this training is on several")
         return None
     x, y = _probe(validation)
-    return Diagnosis(x, y, on_sick=section.on_sick, say=lambda findings: journal.say(told(findings)))
+    on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
+    return Diagnosis(x, y, on_sick=on_sick, say=lambda findings: journal.say(told(findings)))
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
@@ -90,6 +92,13 @@ def record(diagnosis: Diagnosis, journal: Journal) -> None:
     journal.set_tags(
         {"diagnosis.status": "sick" if symptoms else "healthy", "diagnosis.symptoms": ", ".join(symptoms) or "none"}
     )
+
+
+def record_broken(diagnosis: Diagnosis, journal: Journal) -> None:
+    """Judges a training that ended within an epoch because its loss was no number, and records that."""
+    diagnosis.on_epoch_end(diagnosis.signals.epoch, {"loss": math.nan})
+    diagnosis.on_train_end()
+    record(diagnosis, journal)
 
 
 def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:

@@ -1,5 +1,6 @@
 """Repair: how a model is changed, in which order remedies are tried, and what the verdict says."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -7,10 +8,22 @@ import numpy as np
 import pytest
 
 from pipeline.diagnosis import Diagnosis
+from pipeline.diagnosis.candidates import candidates
 from pipeline.diagnosis.change import Overrides, changed
 from pipeline.diagnosis.findings import Finding, Severity
-from pipeline.diagnosis.remedies import DEFAULT_ADAM, REINITIALIZE, RELU, TANH, Remedy
-from pipeline.diagnosis.repair import Trial, repair
+from pipeline.diagnosis.remedies import (
+    DEFAULT_ADAM,
+    DROPOUT,
+    EARLY_STOPPING,
+    REINITIALIZE,
+    RELU,
+    RIGHT_OUTPUT,
+    TANH,
+    Remedy,
+    fitted,
+)
+from pipeline.diagnosis.repair import Trial, merged, repair
+from pipeline.diagnosis.signals import Facts, LayerFacts
 from pipeline.errors import UserError
 
 X = np.random.default_rng(0).normal(3, 2, size=(64, 4)).astype("float32")
@@ -87,15 +100,20 @@ def finding(*remedies: Remedy, symptom: str = "dying_relu", severity: Severity =
     return Finding(symptom, severity, "It is sick.", remedies=remedies)
 
 
-SICK = Trial([finding(REINITIALIZE, RELU)], 0.0, 100)
+ADAM = Remedy({**DEFAULT_ADAM.overrides, "train.optimizer.learning_rate": 0.004}, "")
+SICK = Trial([finding(REINITIALIZE, RELU), finding(TANH, ADAM, symptom="not_converging")], 0.0, 100)
 
 
-def trainer(helps: dict[str, float], tried: list[Overrides]) -> Any:
-    """Pretends to train: overrides that are written as in `helps` reach that skill, and are healthy from 1 on."""
+def both(*parts: Remedy) -> dict[str, Any]:
+    return merged(parts)
+
+
+def trainer(helps: list[tuple[dict[str, Any], float]], tried: list[Overrides]) -> Any:
+    """Pretends to train: overrides of `helps` reach that skill, and are healthy from 1 on."""
 
     def train(overrides: Overrides, number: int) -> Trial:
         tried.append(overrides)
-        skill = helps.get(str(Remedy(overrides, "")), 0.0)
+        skill = next((skill for each, skill in helps if each == overrides), 0.0)
         return Trial([] if skill >= 1 else [finding(TANH)], skill, 10, overrides)
 
     return train
@@ -103,29 +121,66 @@ def trainer(helps: dict[str, float], tried: list[Overrides]) -> Any:
 
 def test_a_healthy_training_is_left_alone() -> None:
     tried: list[Overrides] = []
-    outcome = repair(Trial([finding(TANH, severity="note")], 0.9, 100), trainer({}, tried))
+    outcome = repair(Trial([finding(TANH, severity="note")], 0.9, 100), trainer([], tried))
     assert (outcome.verdict, tried) == ("healthy", [])
 
 
-def test_remedies_are_tried_in_their_order_beside_a_control_until_one_heals() -> None:
+def test_wholes_are_tried_beside_a_control_until_one_heals_then_the_part_that_the_finding_names() -> None:
     tried: list[Overrides] = []
-    outcome = repair(SICK, trainer({str(RELU): 1.0}, tried))
-    assert tried == [{}, REINITIALIZE.overrides, RELU.overrides]
-    assert (outcome.verdict, outcome.best.overrides, outcome.num_epochs) == ("repaired", RELU.overrides, 30)
+    outcome = repair(SICK, trainer([(both(REINITIALIZE, ADAM), 1.0)], tried))
+    assert tried == [{}, both(TANH, ADAM), both(REINITIALIZE, ADAM), REINITIALIZE.overrides]
+    assert (outcome.verdict, outcome.best.overrides) == ("repaired", both(REINITIALIZE, ADAM))
+    assert (outcome.healed_at, outcome.num_epochs) == (2, 40)
 
 
-def test_what_helps_is_kept_while_the_next_is_tried() -> None:
-    both = Remedy({**REINITIALIZE.overrides, **TANH.overrides}, "")
-    tried: list[Overrides] = []
-    outcome = repair(SICK, trainer({str(REINITIALIZE): 0.5, str(both): 1.0}, tried))
-    assert (outcome.verdict, tried[-1]) == ("repaired", both.overrides)
+def test_a_part_that_heals_as_well_is_the_repair() -> None:
+    helps = [(both(TANH, ADAM), 1.0), (both(TANH), 1.0)]
+    outcome = repair(replace(SICK, findings=[finding(TANH, ADAM)]), trainer(helps, []))
+    assert (outcome.verdict, outcome.best.overrides, outcome.healed_at) == ("repaired", TANH.overrides, 1)
+
+
+def test_what_a_finding_names_for_sure_is_part_of_every_change() -> None:
+    sick = [finding(RIGHT_OUTPUT, symptom="improper_activation"), *SICK.findings]
+    changes = [merged(parts) for parts in candidates(sick)]
+    assert all(change["model.output_activation"] == "auto" for change in changes)
+    assert [change.get("preprocess.normalize") for change in changes] == [None, None, None, "standard", "standard"]
+
+
+def test_overfitting_leaves_activations_and_optimiser_alone() -> None:
+    sick = [finding(EARLY_STOPPING, DROPOUT, symptom="overfitting", severity="warning")]
+    assert list(candidates(sick)) == [(EARLY_STOPPING,), (DROPOUT,)]
+
+
+def test_a_training_that_was_healthy_first_goes_on_from_there_with_smaller_steps() -> None:
+    first = next(candidates([finding(TANH, symptom="nan")], healthy_epochs=7))
+    assert merged(first)["train.schedule.every_epochs"] == 7
+    assert "model.activation" in merged(next(candidates([finding(TANH, symptom="dead_layer")], healthy_epochs=7)))
+
+
+def test_a_change_that_there_is_no_place_for_counts_as_no_trial() -> None:
+    refused = Trial((), float("-inf"), 0, refused=True)
+    outcome = repair(SICK, lambda overrides, _: refused if overrides else SICK, max_trials=2)
+    assert (outcome.verdict, outcome.trials) == ("not repaired", ())
 
 
 def test_the_verdict_says_luck_improved_or_not_repaired() -> None:
-    assert repair(SICK, trainer({"": 1.0}, [])).verdict == "luck"
-    assert repair(SICK, trainer({str(REINITIALIZE): 0.5}, [])).verdict == "improved"
-    assert repair(SICK, trainer({}, [])).verdict == "not repaired"
-    assert repair(SICK, trainer({"": 0.5, str(REINITIALIZE): 0.52}, [])).verdict == "not repaired"
+    assert repair(SICK, trainer([({}, 1.0)], [])).verdict == "luck"
+    assert repair(SICK, trainer([(both(TANH, ADAM), 0.5)], [])).verdict == "improved"
+    assert repair(SICK, trainer([], [])).verdict == "not repaired"
+    assert repair(SICK, trainer([({}, 0.5), (both(TANH, ADAM), 0.52)], [])).verdict == "not repaired"
+    assert repair(SICK, trainer([({}, 1.0), (both(TANH, ADAM), 1.0)], [])).verdict == "luck"
+
+
+def test_adam_is_fitted_to_the_steps_of_the_plan() -> None:
+    def rate(**facts: Any) -> Any:
+        return fitted(DEFAULT_ADAM, Facts(**facts)).overrides["train.optimizer.learning_rate"]
+
+    assert rate(planned_epochs=100, steps_per_epoch=20) == 0.005
+    assert rate(planned_epochs=5, steps_per_epoch=20) == 0.01
+    assert rate(planned_epochs=1000, steps_per_epoch=1000) == 0.001
+    wide = (LayerFacts("wide", "Dense", width=400), LayerFacts("output", "Dense", width=10))
+    assert rate(planned_epochs=5, steps_per_epoch=20, layers=wide) == 0.005
+    assert fitted(TANH, Facts(5)) is TANH
 
 
 def test_a_network_that_cannot_learn_is_repaired_in_earnest() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
-from pipeline.diagnosis.remedies import DEFAULT_ADAM, RELU, TANH
+from pipeline.diagnosis.remedies import DEFAULT_ADAM, RELU, TANH, more_epochs, wider
 from pipeline.diagnosis.rules.rule import Rule
 from pipeline.diagnosis.signals import Signals
 
@@ -30,5 +30,6 @@ class NotConverging(Rule):
                 "critical",
                 f"This training does not learn: {learning.reason}.",
                 evidence={"loss": signals.last.loss, "loss of a constant answer": signals.facts.constant_loss},
+                remedies=(*self.remedies, wider(signals.facts), more_epochs(signals.facts)),
                 confidence=learning.confidence,
             )

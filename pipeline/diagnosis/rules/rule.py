@@ -9,7 +9,7 @@ import numpy as np
 from models.section import Section
 from pipeline.diagnosis.findings import Finding, Severity
 from pipeline.diagnosis.learning import Learning
-from pipeline.diagnosis.remedies import Remedy
+from pipeline.diagnosis.remedies import Remedy, fitted
 from pipeline.diagnosis.signals import Signals
 
 
@@ -53,7 +53,9 @@ class Rule(Section, ABC):
             called_epoch=signals.epoch,
             confidence=confidence,
             evidence=dict(evidence or {}),
-            remedies=tuple(self.remedies if remedies is None else remedies),
+            remedies=tuple(
+                fitted(remedy, signals.facts) for remedy in (self.remedies if remedies is None else remedies)
+            ),
             source=self.source,
         )
 

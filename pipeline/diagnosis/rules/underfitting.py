@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
-from pipeline.diagnosis.remedies import RELU, TANH, wider
+from pipeline.diagnosis.remedies import DEFAULT_ADAM, RELU, TANH, more_epochs, wider
 from pipeline.diagnosis.rules.rule import Rule
 from pipeline.diagnosis.signals import Signals
 
@@ -17,7 +17,7 @@ class Underfitting(Rule):
 
     symptom = "underfitting"
     source = "Goodfellow et al. 2016, section 5.2; the baseline is nearest neighbours (Fix and Hodges 1951)"
-    remedies = (TANH, RELU)
+    remedies = (TANH, DEFAULT_ADAM, RELU)
 
     min_skill: float = 0.15
     """Score between the constant answer (0) and nearest neighbours (1); below, nothing was learnt."""
@@ -37,6 +37,6 @@ class Underfitting(Rule):
             f"It reached {signals.score:.3g}; nearest neighbours get {signals.facts.neighbours:.3g}.",
             layers=layers,
             evidence={"score": signals.score, "nearest neighbours": signals.facts.neighbours},
-            remedies=(*first, TANH, RELU, wider(signals.facts)),
+            remedies=(*first, *self.remedies, wider(signals.facts), more_epochs(signals.facts)),
             confidence=0.7,
         )

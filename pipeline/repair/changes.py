@@ -1,0 +1,79 @@
+"""From overrides of a remedy to a changed recipe: what they supersede goes, and what the recipe has no place for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.recipe.errors import RecipeError
+from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.tree import Recipe
+
+SUPERSEDED = {
+    "train.optimizer.type": "train.optimizer",
+    "train.schedule.type": "train.schedule",
+    "train.clip.global_norm": "train.clip",
+    "model.activation": "model.dropout_type",
+    "model.kernel_initializer": "model.initializers",
+    "model.normalization": "model.batch_norm",
+}
+"""Keys to what makes no sense beside their new value, such as the momentum of another optimiser."""
+
+Overrides = Mapping[str, Any]
+
+
+def changed(recipe: Recipe, overrides: Overrides) -> tuple[Recipe, dict[str, Any]]:
+    """Changes a recipe as overrides say; those that it has no place for are left out.
+
+    Args:
+        recipe: As it was.
+        overrides: Dotted keys to their values.
+
+    Returns:
+        The changed recipe, and the overrides that apply; none: nothing is left to change.
+    """
+    left, before = dict(overrides), recipe.flat()
+    while left:
+        try:
+            now = load_recipe(_without_superseded(recipe, left), list(_written(left, before)))
+        except RecipeError as error:
+            refused = {key for problem in error.problems for key in left if _concerns(problem.key, key)}
+            left = {key: value for key, value in left.items() if key not in refused} if refused else {}
+            continue
+        return now, {key: value for key, value in left.items() if before.get(key) != now.flat().get(key)}
+    return recipe, {}
+
+
+def to_yaml(recipe: Recipe, comments: list[str]) -> str:
+    """Writes a recipe with comments above it."""
+    return "".join(f"# {line}\n" for line in comments) + dump_recipe(recipe)
+
+
+def differences(before: Recipe, after: Recipe) -> Iterator[str]:
+    """Yields what a reader would want to know of two recipes: `key: old -> new`, in the order of the recipe."""
+    old, new = before.flat(), after.flat()
+    for key in dict.fromkeys((*old, *new)):
+        if old.get(key) != new.get(key):
+            yield f"{key}: {old.get(key, 'unset')} -> {new.get(key, 'unset')}"
+
+
+def _without_superseded(recipe: Recipe, overrides: Overrides) -> dict[str, Any]:
+    tree = recipe.model_dump(by_alias=True, exclude_none=True, mode="json")
+    for key in overrides:
+        *parents, last = SUPERSEDED.get(key, key).split(".")
+        node = tree
+        for parent in parents:
+            node = node.get(parent) or {}
+        if key in SUPERSEDED:
+            node.pop(last, None)
+    return tree
+
+
+def _written(overrides: Overrides, before: Overrides) -> Iterator[str]:
+    """As on the command line; a number in place of a list is that number as often."""
+    for key, value in overrides.items():
+        old = before.get(key)
+        yield str(Remedy({key: [value] * len(old) if isinstance(old, list) else value}, ""))
+
+
+def _concerns(problem: str, key: str) -> bool:
+    return problem == key or key.startswith(f"{problem}.") or problem.startswith(f"{key}.")

@@ -1,0 +1,119 @@
+"""A training of a repair: an ordinary recipe up to its train stage, as a run of its own below that of the repair."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.diagnosed import DIAGNOSIS
+from pipeline.diagnosis.record import Tree, finding_from_tree
+from pipeline.diagnosis.remedies import Remedy
+from pipeline.diagnosis.repair import Overrides, Trial
+from pipeline.errors import UserError
+from pipeline.execution import RunResult, run
+from pipeline.metrics import Predicted
+from pipeline.nested import recorded_run
+from pipeline.quiet import quiet_imports
+from pipeline.recipe.tree import Recipe
+from pipeline.repair.changes import changed
+
+if TYPE_CHECKING:
+    from pipeline.tracking import Run, Tracking
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a training."""
+
+    recipe: Recipe
+    run_id: str
+    folder: Path | None = None
+    """That the train stage wrote; None: the training ended without a network, because its loss was no number."""
+    answers: Predicted | None = None
+    """What the network says of the validation split."""
+    error: UserError | None = None
+    """What ended the training, where it left no network."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trains for one repair.
+
+    Args:
+        recipe: The sick one.
+        tracking: Where runs are recorded.
+        parent: The run of the repair.
+    """
+
+    recipe: Recipe
+    tracking: "Tracking"
+    parent: "Run"
+
+    def untouched(self) -> Trial:
+        """Trains the recipe as it is."""
+        return self._train("before", {}, self.recipe)
+
+    def control(self, seed: int) -> Trial:
+        """Trains the recipe as it is, with other random numbers."""
+        return self._train("control", {}, changed(self.recipe, {"seed": seed, **STOPPED})[0])
+
+    def trial(self, overrides: Overrides, number: int) -> Trial:
+        """Trains the recipe with changes and its own seed: what is proven is the recipe that is written.
+
+        A trial that the recipe has no place for, or that cannot be built, is refused and took nothing.
+        """
+        recipe, applied = changed(self.recipe, {**overrides, **STOPPED})
+        applied = {key: value for key, value in applied.items() if key not in STOPPED}
+        if not applied:
+            return Trial((), float("-inf"), 0, overrides, refused=True)
+        return self._train(f"trial {number}", applied, recipe)
+
+    def _train(self, name: str, overrides: Overrides, recipe: Recipe) -> Trial:
+        with quiet_imports():
+            from pipeline.training.callbacks import NonFiniteLossError
+
+        result, broken, refused = None, None, False
+        try:
+            with recorded_run(
+                self.tracking, f"{recipe.name} {name}", recipe, parent=self.parent.id, live=False
+            ) as tracked:
+                tracked.record("tags", values={"repair.trial": name, "repair.changed": in_words(overrides)})
+                result = run(recipe, until="train", tracked=tracked)
+        except NonFiniteLossError as error:
+            broken = error
+        except UserError:
+            if not overrides:
+                raise
+            refused = True
+        if refused:
+            return Trial((), float("-inf"), 0, overrides, refused=True)
+        return trial_of(tracked.folder.artifact(DIAGNOSIS), trained(recipe, tracked.id, result, broken), overrides)
+
+
+STOPPED = {"train.on_sick": "stop"}
+"""Trials end at the first critical finding."""
+
+
+def trained(recipe: Recipe, run_id: str, result: RunResult | None, error: UserError | None = None) -> Trained:
+    """What is kept of a run up to its train stage; `result` is None where there is no network of it."""
+    if result is None:
+        return Trained(recipe, run_id, error=error)
+    with quiet_imports():
+        from pipeline.repair.validation import answers
+
+    folder = result.folder("train")
+    return Trained(recipe, run_id, folder, answers(folder, result.folder("preprocess")))
+
+
+def trial_of(diagnosis: Path, kept: Trained, overrides: Overrides) -> Trial:
+    """Reads how a training ended off its diagnosis."""
+    tree: Tree = json.loads(diagnosis.read_text(encoding="utf-8"))
+    findings = tuple(finding_from_tree(each) for each in tree["findings"])
+    return Trial(
+        findings, tree["skill"] or 0.0, tree["num_epochs"], overrides, kept, healthy_epochs=tree["healthy_epochs"]
+    )
+
+
+def in_words(overrides: Overrides) -> str:
+    """Changes in one line."""
+    return str(Remedy(dict(overrides), "")) if overrides else "nothing"

@@ -1,0 +1,107 @@
+"""`plumbline repair`, `explain` and `train.on_sick: repair`: a sick run in, a recipe that trains and its proof out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline import load_recipe, run
+from pipeline.cli import main
+from pipeline.diagnosis.remedies import smaller_from
+from pipeline.recipe.load import dump_recipe
+from pipeline.repair.changes import changed
+from pipeline.tracking import open_store
+
+SMALL = {"epochs": 10, "optimizer": {"learning_rate": 0.01}}
+BROKEN = {"epochs": 10, "optimizer": {"type": "sgd", "learning_rate": 1e30, "momentum": 0.9}, "on_sick": "repair"}
+
+
+def cells(train: dict[str, Any], **model: Any) -> dict[str, Any]:
+    return {
+        "name": "cells",
+        "data": {"type": "breast_cancer"},
+        "model": {"type": "mlp", "units": [8], **model},
+        "train": train,
+        "tracking": {"system_metrics": False},
+    }
+
+
+def plumbline(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_a_sick_run_is_repaired_proven_recorded_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sick = run(cells(SMALL, kernel_initializer="zeros"), until="train")
+    told = plumbline("repair", "cells")
+    assert told.exit_code == 0, told.output
+    assert "\nrepaired   " in told.output
+    assert " of validation accuracy over the sick training, 95 % interval " in told.output
+    assert " of validation accuracy over the untouched control, 95 % interval " in told.output
+
+    written = Path("repaired.yaml").read_text()
+    assert written.startswith("# repaired: model.")
+    assert "\n# Why: The first weights of 2 layers are off" in written
+    again = run("repaired.yaml", until="train")
+    assert not again.ran
+    assert again.metrics["best/val_accuracy"] > 0.9
+    assert again.recipe.seed == sick.recipe.seed
+
+    client = open_store(sick.recipe.tracking.uri, tmp_path).client
+    (experiment,) = client.search_experiments(filter_string="name = 'cells'")
+    runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
+    tree = runs["cells repair"]
+    assert (tree.data.tags["mlflow.parentRunId"], tree.data.tags["repair.of"]) == (sick.run_id, sick.run_id)
+    nested = [each for each in runs.values() if each.data.tags.get("mlflow.parentRunId") == tree.info.run_id]
+    assert {each.info.run_name for each in nested} >= {"cells control", "cells trial 1"}
+    assert tree.data.tags["repair.verdict"] == "repaired"
+    assert tree.data.metrics["repair/accuracy_gain_over_control_low"] > 0
+
+    assert plumbline("explain", "cells").exit_code == 0
+    page = Path("explanation.html").read_text()
+    assert "cells: sick, then repaired" in page
+    assert "after, validation" in page
+    assert "Gained: " in page
+    assert page.count("<svg") == 2
+
+    stopped = plumbline("repair", again.run_id)
+    assert (stopped.exit_code, stopped.output.splitlines()[-1]) == (0, "healthy")
+
+
+def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.yaml").write_text(dump_recipe(load_recipe(cells(BROKEN))))
+    told = plumbline("run", "broken.yaml", "--until", "evaluate")
+    assert told.exit_code == 0, told.output
+    assert "sick        1 epochs  no network" in told.output
+    assert "; the run goes on with the repaired network" in told.output
+    result = run("broken.yaml", until="evaluate")
+    assert not result.ran
+    assert result.test_metrics["accuracy"] > 0.9
+    assert result.tags["repair.verdict"] == "repaired"
+    tree = json.loads(
+        (tmp_path / f"mlruns/runs/{result.tags['repair.before']}/artifacts/train/diagnosis.json").read_text()
+    )
+    assert "nan" in {finding["symptom"] for finding in tree["findings"]}
+    assert plumbline("explain", "cells").exit_code == 0
+    assert "cells: sick, then repaired" in Path("explanation.html").read_text()
+
+
+def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats_every_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    healthy = run(cells({**SMALL, "on_sick": "repair"}), until="train")
+    assert healthy.tags["repair.verdict"] == "healthy"
+    assert [outcome.name for outcome in healthy.outcomes if outcome.ran] == ["collect", "preprocess", "repair"]
+
+    back = run(changed(healthy.recipe, smaller_from(6).overrides)[0], until="train")
+    before, after = (
+        json.loads((each.folder("train") / "history.json").read_text())["epochs"] for each in (healthy, back)
+    )
+    assert after[:5] == before[:5]
+    assert after[7]["loss"] != before[7]["loss"]
