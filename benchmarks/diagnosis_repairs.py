@@ -73,7 +73,7 @@ class Mended:
     verdict: str = ""
     """What ours says of it."""
     healed_at: int = 0
-    """Number of the try that is chosen, or of the first healthy one; 0: none."""
+    """Number of the first try that worked; 0: none. Ours then tries whether less would do."""
     control_good: bool | None = None
     """Whether the untouched control went well, in truth."""
     epochs: int = 0
@@ -119,7 +119,7 @@ def _ours(case: Case, seed: int, sick: Training) -> Mended:
         scores=list(best.scores),
         good=_good(case, best),
         verdict=outcome.verdict,
-        healed_at=len(outcome.trials) if outcome.best.healthy else 0,
+        healed_at=outcome.healed_at,
         control_good=_good(case, outcome.control.result) if outcome.control else None,
         epochs=outcome.num_epochs,
     )

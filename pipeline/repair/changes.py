@@ -10,7 +10,6 @@ from pipeline.recipe.tree import Recipe
 
 SUPERSEDED = {
     "train.optimizer.type": "train.optimizer",
-    "train.schedule.type": "train.schedule",
     "train.clip.global_norm": "train.clip",
     "model.activation": "model.dropout_type",
     "model.kernel_initializer": "model.initializers",

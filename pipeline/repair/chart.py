@@ -123,4 +123,4 @@ def _text(value: float | None) -> str:
 def _colour(value: float | None, low: float, high: float) -> str:
     if value is None:
         return "#c0392b"
-    return f"hsl(210 60% {96 - 50 * (value - low) / (high - low) if high > low else 96:.0f}%)"
+    return f"hsl(210 60% {96 - 34 * (value - low) / (high - low) if high > low else 96:.0f}%)"

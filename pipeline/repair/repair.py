@@ -14,6 +14,7 @@ from pipeline.execution import plan, run
 from pipeline.nested import recorded_run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
+from pipeline.recipe.schedule import Constant
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.account import Account
 from pipeline.repair.changes import changed, to_yaml
@@ -85,6 +86,8 @@ def repair_recipe(sick: Trial, *, say: Say = lambda _: None) -> Repaired:
     from pipeline.tracking import Tracking
 
     kept: Trained = sick.result
+    if not _can_go_back(kept.recipe):
+        sick = replace(sick, healthy_epochs=0)
     recipe, account = kept.recipe, Account(kept.recipe, say)
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd(), say=say)
     with recorded_run(tracking, f"{recipe.name} repair", recipe, parent=kept.run_id) as parent:
@@ -103,6 +106,12 @@ def repair_recipe(sick: Trial, *, say: Say = lambda _: None) -> Repaired:
         account.concluded(found.outcome, found.gains)
         record(parent, sick, found.outcome, found.gains, found.text, account.lines)
     return found
+
+
+def _can_go_back(recipe: Recipe) -> bool:
+    """Whether a schedule that falls from an epoch on is, up to there, that of the recipe."""
+    schedule = recipe.train.schedule
+    return isinstance(schedule, Constant) and not (schedule.warmup_epochs or schedule.warmup_steps)
 
 
 def _better(one: Trial, other: Trial) -> bool:

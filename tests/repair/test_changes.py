@@ -46,11 +46,8 @@ def test_more_units_keep_the_number_of_layers() -> None:
 def test_early_stopping_and_a_smaller_rate_from_an_epoch_on_are_recipes() -> None:
     stopping, _ = changed(recipe(), EARLY_STOPPING.overrides)
     assert stopping.flat()["train.early_stopping.patience"] == 10
-    back, _ = changed(recipe(schedule={"type": "constant", "warmup_epochs": 2}), smaller_from(7).overrides)
-    assert {key: value for key, value in back.flat().items() if "schedule" in key and value} == {
-        **smaller_from(7).overrides,
-        "train.schedule.warmup_epochs": 2,
-    }
+    back, applied = changed(recipe(), smaller_from(7).overrides)
+    assert (back.train.schedule.type, applied) == ("step", smaller_from(7).overrides)
 
 
 def test_a_repaired_recipe_with_its_comments_is_a_recipe() -> None:

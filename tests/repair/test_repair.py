@@ -66,9 +66,6 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(tmp_path: Path, mo
     assert "Gained: " in page
     assert page.count("<svg") == 2
 
-    stopped = plumbline("repair", again.run_id)
-    assert (stopped.exit_code, stopped.output.splitlines()[-1]) == (0, "healthy")
-
 
 def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +95,9 @@ def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats
     healthy = run(cells({**SMALL, "on_sick": "repair"}), until="train")
     assert healthy.tags["repair.verdict"] == "healthy"
     assert [outcome.name for outcome in healthy.outcomes if outcome.ran] == ["collect", "preprocess", "repair"]
+
+    told = plumbline("repair", "cells")
+    assert (told.exit_code, told.output) == (0, "healthy\n")
 
     back = run(changed(healthy.recipe, smaller_from(6).overrides)[0], until="train")
     before, after = (
