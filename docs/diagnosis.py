@@ -97,8 +97,8 @@ activation with the weights that belong to it, Adam at a rate that fits the plan
 4. the first of them with standardised input and more units, then with three times the epochs as well.
 
 Families of networks that are known with their activation (convolutional, residual, text) keep it in the first change,
-and come to tanh last. The rate of Adam is what moves a weight by about {travel:g} over all steps of the plan, between the
-published 0.001 and ten times that, and at most a tenth of 1 / √units.
+and come to tanh last. The rate of Adam is what moves a weight by about {travel:g} over all steps of the plan, between
+the published 0.001 and ten times that, and at most a tenth of 1 / √units.
 
 Where nothing is wrong but overfitting, its remedies are tried as they are. Once a training is healthy, a last one tries
 whether the part that the gravest finding names does alone; if it is no worse, that is the repair.
@@ -113,11 +113,13 @@ interval, log loss by a paired t-test, p-values corrected for the two. The verdi
 - *not repaired*.
 
 The recipe that is written, `repaired.yaml`, says above what was changed, why, and what it gained; `plumbline explain
-RUN` makes a page of it. Stopped by Ctrl-C and called again, a repair goes on where it was: finished trainings are in the
-cache, the one that was stopped has its checkpoint. With `train.on_sick: repair`, `plumbline run` does all this by itself:
-the recipe is trained in a run nested in the main one, repaired if it is sick, and the main run goes on with the network
-that was proven better, under the tags `repair.verdict` and `repair.changed`; where nothing helped it goes on with the
-sick one and says so, or fails if there is none because the loss became no number. In Python, `pipeline/diagnosis/repair.py::repair` does the same with any trainings.
+RUN` makes a page of it. Stopped by Ctrl-C and called again, a repair goes on where it was: finished trainings are in
+the cache, the one that was stopped has its checkpoint.
+
+With `train.on_sick: repair`, `plumbline run` does all this by itself: the recipe is trained in a run nested in the main
+one, repaired if it is sick, and the main run goes on with the network that was proven better, under the tags
+`repair.verdict` and `repair.changed`. Where nothing helped it goes on with the sick one and says so, or fails if there
+is none because the loss became no number. In Python, `pipeline/diagnosis/repair.py::repair` repairs any trainings.
 """
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.compare import compare_tested
 from pipeline.errors import UserError
+from pipeline.nested import PARENT
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.seeds import PARENT, run_seeds
+from pipeline.seeds import run_seeds
 from pipeline.tracking import open_store
 
 

@@ -41,6 +41,8 @@ class Account:
         trainings = len(outcome.trials) + 1
         spent = outcome.num_epochs / self._planned
         self._put(f"{outcome.verdict:10} {trainings} trainings in {spent:.1f} times the epochs of one")
+        if not gains and outcome.best.healthy:
+            self._put(f"{'':10} neither the sick training nor the control left a network to compare with")
         for gain in gains:
             self._put(f"{'':10} {gain}")
 
