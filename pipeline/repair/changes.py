@@ -47,14 +47,6 @@ def to_yaml(recipe: Recipe, comments: list[str]) -> str:
     return "".join(f"# {line}\n" for line in comments) + dump_recipe(recipe)
 
 
-def differences(before: Recipe, after: Recipe) -> Iterator[str]:
-    """Yields what a reader would want to know of two recipes: `key: old -> new`, in the order of the recipe."""
-    old, new = before.flat(), after.flat()
-    for key in dict.fromkeys((*old, *new)):
-        if old.get(key) != new.get(key):
-            yield f"{key}: {old.get(key, 'unset')} -> {new.get(key, 'unset')}"
-
-
 def _without_superseded(recipe: Recipe, overrides: Overrides) -> dict[str, Any]:
     tree = recipe.model_dump(by_alias=True, exclude_none=True, mode="json")
     for key in overrides:
