@@ -32,7 +32,7 @@ class Account:
         """The control (0) or a trial."""
         changed = in_words(trial.overrides) if number else "nothing changed, other random numbers"
         if trial.refused:
-            self._put(f"{'':10} the recipe has no place for {changed}")
+            self._put(f"{'':10} nothing new for this recipe: {changed}")
         else:
             self._tell(f"trial {number}" if number else "control", trial, changed)
 

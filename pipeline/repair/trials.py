@@ -1,7 +1,7 @@
 """A training of a repair: an ordinary recipe up to its train stage, as a run of its own below that of the repair."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,7 @@ class Trials:
     recipe: Recipe
     tracking: "Tracking"
     parent: "Run"
+    _tried: list[Overrides] = field(default_factory=list)
 
     def untouched(self) -> Trial:
         """Trains the recipe as it is."""
@@ -60,12 +61,14 @@ class Trials:
     def trial(self, overrides: Overrides, number: int) -> Trial:
         """Trains the recipe with changes and its own seed: what is proven is the recipe that is written.
 
-        A trial that the recipe has no place for, or that cannot be built, is refused and took nothing.
+        What the recipe has no place for, what it has already, and what was tried is refused and takes nothing; so is
+        what cannot be built.
         """
         recipe, applied = changed(self.recipe, {**overrides, **STOPPED})
         applied = {key: value for key, value in applied.items() if key not in STOPPED}
-        if not applied:
-            return Trial((), float("-inf"), 0, overrides, refused=True)
+        if not applied or applied in self._tried:
+            return _refused(overrides)
+        self._tried.append(applied)
         return self._train(f"trial {number}", applied, recipe)
 
     def _train(self, name: str, overrides: Overrides, recipe: Recipe) -> Trial:
@@ -86,8 +89,12 @@ class Trials:
                 raise
             refused = True
         if refused:
-            return Trial((), float("-inf"), 0, overrides, refused=True)
+            return _refused(overrides)
         return trial_of(tracked.folder.artifact(DIAGNOSIS), trained(recipe, tracked.id, result, broken), overrides)
+
+
+def _refused(overrides: Overrides) -> Trial:
+    return Trial((), float("-inf"), 0, overrides, refused=True)
 
 
 STOPPED = {"train.on_sick": "stop"}
