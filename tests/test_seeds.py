@@ -38,6 +38,9 @@ def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Rec
     nested = client.search_runs([parent.info.experiment_id], f"tags.`{PARENT}` = '{found.run_id}'")
     assert {run.data.params["seed"] for run in nested} == {str(seed) for seed in scores}
     assert not client.search_registered_models()
+    report = (tmp_path / "mlruns" / "runs" / found.run_id / "artifacts" / "report.html").read_text(encoding="utf-8")
+    assert "<h3>How far the seed moves it</h3>" in report
+    assert "plumbline run recipe.yaml --seeds 2" in report
 
     again = run_seeds(recipe, 2)
     assert not any(result.ran for result in again.results.values())

@@ -21,7 +21,7 @@ REPORT = "report.html"
 IN_SHARES = ("accuracy", "auc", "f1", "precision", "recall", "calibration_error")
 """Parts of the names of metrics that lie in [0, 1] and are drawn on one scale, but for errors."""
 
-MAX_CLASSES, MAX_GROUPS, MAX_ROWS = 12, 8, 12
+MAX_CLASSES, MAX_GROUPS, MAX_ROWS = 20, 8, 12
 
 FIGURES = {
     "confusion": "How often each class was taken for each",
