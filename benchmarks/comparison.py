@@ -23,7 +23,7 @@ MEASURED = re.compile(r"(?<=<!-- measured by benchmarks/comparison.py -->\n).*(?
 
 NUM_SETS = 2000
 NUM_RESAMPLES = 400
-"""Fewer than in use, to save time: intervals of differences are a little wider for it."""
+"""Fewer than in use, to save time."""
 
 NUM_CLASSES = 3
 NUM_EXAMPLES = 300
