@@ -31,6 +31,7 @@ from pipeline.diagnosis.remedies import (
     TANH,
 )
 from pipeline.diagnosis.repair import MAX_TRIALS, Trial, repair
+from pipeline.diagnosis.rollback import healthy_epochs
 
 Overrides = Mapping[str, Any]
 
@@ -192,6 +193,7 @@ def _trial(training: Training) -> Trial:
         num_epochs=len(training.scores),
         overrides=training.overrides,
         result=training,
+        healthy_epochs=healthy_epochs(training.signals, findings),
     )
 
 
