@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.diagnosis.before import Checked, Leaks, Report, judge
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.errors import UserError
@@ -19,15 +17,13 @@ from pipeline.recipe.checks import Known, check
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.train import step_by_step
 from pipeline.recipe.tree import Recipe
-from pipeline.serving.raw import category_columns, number_columns
-from pipeline.serving.signature import Signature
 from pipeline.stages import training_setup
 
 if TYPE_CHECKING:
     from pipeline.training.assemble import Assembled
 
 MAY_LEAK = ("near_duplicates", "conflicting_labels", "identifier_columns")
-"""Checks of the data report that may mean a leak; `leakage` itself always does."""
+"""Checks of the data report that may mean a leak; `leakage` and `leaky_columns` always do."""
 
 
 def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener = lambda _: None) -> Report:
@@ -60,7 +56,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
         epochs=assembled.section.epochs,
         batch_size=assembled.training.batch_size,
         balanced=assembled.class_weights is not None or loaded.data.sampling == "balanced",
-        leaks=_leaks(arrays, labels, prepared, collected),
+        leaks=_leaks(collected),
         saved=assembled.network,
     )
     manifest = Manifest.load(collected / "development" / "manifest.json")
@@ -88,27 +84,13 @@ def _assemble(recipe: Recipe, prepared: Path) -> "Assembled":
     return assemble(replace(setup, section=step_by_step(alone)))
 
 
-def _leaks(arrays: dict[str, np.ndarray], labels: np.ndarray, prepared: Path, collected: Path) -> Leaks:
-    """What the data report found across splits, and columns that are the label, by name."""
-    from pipeline.diagnosis.before.telling import telling_columns
-
+def _leaks(collected: Path) -> Leaks:
+    """What the data report says of the answer among the examples, and across splits."""
     report = json.loads((collected / "artifacts/data_report.json").read_text(encoding="utf-8"))
     found = {finding["check"]: finding for finding in report["findings"]}
-    signature = Signature.load(prepared / "signature.json")
-    names = {
-        "numbers": [column.name for column in number_columns(signature)],
-        "categories": [column.name for column in category_columns(signature)],
-    }
-    telling = [
-        column
-        for tensor, columns in names.items()
-        if tensor in arrays
-        for place, column in enumerate(columns)
-        if place in telling_columns(arrays[tensor], labels)
-    ]
     return Leaks(
         shared=found["leakage"]["count"] if "leakage" in found else 0,
-        telling=tuple(telling),
+        told=tuple(found[name]["text"] for name in ("leaky_columns",) if name in found),
         notes=tuple(found[name]["text"] for name in MAY_LEAK if name in found),
     )
 

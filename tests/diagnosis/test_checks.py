@@ -207,6 +207,7 @@ PLANTED = [
     Planted("class_imbalance", lambda: seen(class_counts=(100, 9)), lambda: seen(class_counts=(80, 9)), "note"),
     Planted("leakage", lambda: seen(leaks=Leaks(shared=3)), lambda: seen()),
     Planted("leakage", lambda: seen(leaks=Leaks(telling=("code",))), lambda: seen(leaks=None)),
+    Planted("leakage", lambda: seen(leaks=Leaks(told=("columns code tell the label",))), lambda: seen()),
     Planted("leakage", lambda: seen(leaks=Leaks(notes=("3 pairs look alike",))), lambda: seen(), "note"),
 ]
 

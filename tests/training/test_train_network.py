@@ -21,7 +21,7 @@ def test_the_output_bias_starts_at_the_priors_of_the_training_split(digits: Stag
 
 
 def test_warnings_are_said(digits: Stages, tmp_path: Path) -> None:
-    network = model(type="mlp", units=[4], batch_norm=True)
-    trained = train_small(digits.prepared, tmp_path / "trained", network, ONE_STEP, batch_size=10)
+    network = model(type="mlp", units=[4], activation="selu", dropout=0.1)
+    trained = train_small(digits.prepared, tmp_path / "trained", network, ONE_STEP)
     said = [record["text"] for record in read_journal(trained / "journal.jsonl") if record["kind"] == "say"]
-    assert [line for line in said if line.startswith("warning: model: batch normalisation over batches of 10")]
+    assert [line for line in said if line.startswith("warning: model.dropout_type: plain dropout")]

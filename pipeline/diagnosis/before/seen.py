@@ -57,6 +57,8 @@ class Leaks:
     """Validation examples that are training examples as well."""
     telling: tuple[str, ...] = ()
     """Columns of the input that are the label in other words."""
+    told: tuple[str, ...] = ()
+    """What was said of such columns where the data was collected."""
     notes: tuple[str, ...] = ()
     """What else was said of it where the data was collected."""
 

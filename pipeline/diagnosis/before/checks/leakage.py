@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.diagnosis.before.check import Check
-from pipeline.diagnosis.before.seen import Seen
+from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.findings import Finding
 
 
@@ -21,8 +21,8 @@ class Leakage(Check):
         """What was looked for."""
         if seen.leaks is None:
             return ""
-        if seen.leaks.shared or seen.leaks.telling or seen.leaks.notes:
-            return f"{seen.leaks.shared} examples in two splits, {len(seen.leaks.telling)} telling columns"
+        if seen.leaks != Leaks():
+            return f"{seen.leaks.shared} examples in two splits; see below"
         return "no example in two splits, no column that is the label"
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
@@ -36,5 +36,7 @@ class Leakage(Check):
             named = ", ".join(leaks.telling[:5])
             message = f"Each value of {named} goes with one label: is it known when the network is asked?"
             yield self.finding("warning", message, evidence={"columns": len(leaks.telling)})
+        for text in leaks.told:
+            yield self.finding("warning", f"{text[0].upper()}{text[1:]}.")
         for note in leaks.notes:
             yield self.finding("note", f"{note[0].upper()}{note[1:]}.")
