@@ -4,6 +4,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import keras
@@ -15,6 +16,7 @@ from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_probed
 from pipeline.diagnosis.signals import Epoch, Signals
+from pipeline.diagnosis.waiting import DataWait
 
 
 class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
@@ -25,8 +27,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     >>> diagnosis.findings
 
     Args:
-        x_probe: A few hundred examples, as `fit` takes them, best from the validation split; the first 256 are passed
-            through the network, up to 1,024 tell what a simple model gets.
+        x_probe: A few hundred examples, as `fit` takes them, best from the validation split; up to 256 are passed
+            through the network, up to 1,024 tell what a simple model gets, evenly spaced ones.
         y_probe: Their labels.
         on_sick: `stop` ends the training at the first critical finding.
         say: Called with findings above a note when they are made, the gravest first.
@@ -49,7 +51,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._on_sick = on_sick
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
-        self._started = 0.0
+        self._started = self._step_started = self._step_secs = 0.0
+        self._num_steps, self._looks = 0, False
         self.steps_read: int | None = 0
         """Optimiser steps at the last look; None: what was `seen` comes from elsewhere, so that what changed since is
         unknown."""
@@ -84,34 +87,41 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks before the first step."""
         self._ended = False
-        self._probe = Probe(self.model, self._x, self._y)
+        planned, steps = self.params["epochs"], self.params.get("steps") or 0
+        self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
         first = self._probe.read(0)
-        self._facts = self._probe.facts(self.params["epochs"], self.params.get("steps") or 0)
+        self._facts = self._probe.facts(planned, steps)
         self._readings, self._epochs, self.findings = [first], [], []
         self.steps_read = self._steps()
         self._diagnose()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
+        self._looks = epoch > 0 and is_probed(epoch + 1, self._facts.planned_epochs)
+        if self._looks:
+            self._waiting.begin()
+        self._step_secs, self._num_steps = 0.0, 0
         self._started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks whether the batch is ready, and starts the clock of the step."""
+        if self._looks:
+            self._waiting.look(batch)
+        self._step_started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stops the clock of the step."""
+        self._step_secs += time.perf_counter() - self._step_started
+        self._num_steps += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes note of the epoch; looks where the schedule says so."""
-        optimizer = self.model.optimizer
-        scale = getattr(optimizer, "dynamic_scale", None)
-        self._epochs.append(
-            Epoch(
-                epoch + 1,
-                {name: float(value) for name, value in (logs or {}).items()},
-                learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
-                secs=time.perf_counter() - self._started,
-                memory_share=psutil.virtual_memory().percent / 100,
-                loss_scale=float("nan") if scale is None else float(keras.ops.convert_to_numpy(scale)),
-            )
-        )
-        if is_probed(epoch + 1, self._facts.planned_epochs):
-            self._look(epoch + 1)
-        if is_judged(epoch + 1, self._facts.planned_epochs) or not math.isfinite(self._epochs[-1]["loss"]):
+        done, values = epoch + 1, {name: float(value) for name, value in (logs or {}).items()}
+        probed = is_probed(done, self._facts.planned_epochs)
+        self._epochs.append(self._epoch(done, values) if probed else self._clocked(done, values))
+        if probed:
+            self._look(done)
+        if is_judged(done, self._facts.planned_epochs) or not math.isfinite(values["loss"]):
             self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -120,6 +130,22 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             self._look(self._epochs[-1].epoch)
         self._ended = True
         self._diagnose()
+
+    def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
+        secs = time.perf_counter() - self._started
+        return Epoch(epoch, logs, secs=secs, step_secs=self._step_secs / max(1, self._num_steps))
+
+    def _epoch(self, epoch: int, logs: dict[str, float]) -> Epoch:
+        """With what takes longer to ask than an epoch of a small network is worth."""
+        optimizer = self.model.optimizer
+        scale = getattr(optimizer, "dynamic_scale", None)
+        return replace(
+            self._clocked(epoch, logs),
+            learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            memory_share=psutil.virtual_memory().percent / 100,
+            loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),
+            wait_share=self._waiting.share() if self._looks else math.nan,
+        )
 
     def _look(self, epoch: int) -> None:
         steps, before = self._steps(), self.steps_read

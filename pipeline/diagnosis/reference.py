@@ -26,14 +26,23 @@ def neighbours_score(features: np.ndarray, labels: np.ndarray, *, classes: bool)
     squares = (rows**2).sum(axis=1)
     distances = squares[:, None] + squares[None] - 2 * rows @ rows.T
     np.fill_diagonal(distances, np.inf)
-    order = np.argsort(distances, axis=1, kind="stable")
-    scores = [_score(labels, order[:, :k], classes=classes) for k in NUM_NEIGHBOURS if k < len(rows)]
-    return max(scores, default=float("nan"))
+    numbers = [number for number in NUM_NEIGHBOURS if number < len(rows)]
+    if not numbers:
+        return float("nan")
+    order = _nearest(distances, max(numbers))
+    answers = np.eye(labels.max() + 1)[labels] if classes else labels
+    scores = []
+    for number in numbers:
+        mean = answers[order[:, :number]].mean(axis=1)
+        if classes:
+            scores.append(float((mean.argmax(axis=1) == labels).mean()))
+        else:
+            scores.append(float(1 - ((mean - labels) ** 2).mean() / max(labels.var(axis=0).mean(), 1e-12)))
+    return max(scores)
 
 
-def _score(labels: np.ndarray, neighbours: np.ndarray, *, classes: bool) -> float:
-    if not classes:
-        residual = ((labels[neighbours].mean(axis=1) - labels) ** 2).mean()
-        return float(1 - residual / max(labels.var(axis=0).mean(), 1e-12))
-    votes = (labels[neighbours][..., None] == np.arange(labels.max() + 1)).sum(axis=1)
-    return float((votes.argmax(axis=1) == labels).mean())
+def _nearest(distances: np.ndarray, number: int) -> np.ndarray:
+    """Places of the smallest values of each row, in order; equal ones by their place."""
+    places = np.sort(np.argpartition(distances, number - 1, axis=1)[:, :number], axis=1)
+    order = np.argsort(np.take_along_axis(distances, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)

@@ -143,13 +143,17 @@ class Epoch:
     """Epochs completed, from 1."""
     logs: Mapping[str, float]
     learning_rate: float = math.nan
+    """Of the next step; this and what follows, up to `wait_share`, is known of epochs that end with a reading."""
     secs: float = math.nan
+    """Of the epoch, with validation; known of every epoch."""
     memory_share: float = math.nan
     """Share of the machine's memory in use."""
     loss_scale: float = math.nan
     """Under mixed_float16."""
     wait_share: float = math.nan
-    """Share of the epoch spent waiting for data, where it is known."""
+    """Share of the steps looked at that found no batch ready."""
+    step_secs: float = math.nan
+    """Mean of a step, with the wait for its batch; known of every epoch."""
 
     def __getitem__(self, name: str) -> float:
         return self.logs.get(name, math.nan)
