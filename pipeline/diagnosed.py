@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
+from pipeline.diagnosis.figures import in_line
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.record import Tree, finding_from_tree
 from pipeline.errors import UserError
@@ -40,8 +41,11 @@ class Diagnosed:
         for finding in self.findings:
             place = f" in {', '.join(finding.layers)}" if finding.layers else ""
             yield ""
-            yield f"{finding.severity}  {finding.symptom}{place}, since epoch {finding.first_epoch}"
+            since = f"epoch {finding.first_epoch}" + (f", step {finding.first_step}" if finding.first_step else "")
+            yield f"{finding.severity}  {finding.symptom}{place}, since {since} (confidence {finding.confidence:.0%})"
             yield f"  {finding.message}"
+            shown = in_line(finding.figure) if finding.figure else ""
+            yield from [f"  {shown}"] if shown else []
             yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.remedies)
 
 

@@ -1,5 +1,6 @@
 """Runs one recipe with several seeds: a run nested for each, and what the recipe scores over them."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,10 @@ from pipeline.comparison.paired import Effect, effects
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.resampling import SEED
 from pipeline.comparison.seeds import Spread, spread
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.record import Tree
+from pipeline.diagnosis.rules.poor_optimum import PoorOptimum
+from pipeline.diagnosis.siblings import stuck
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
 from pipeline.journal import Listener
@@ -37,6 +42,8 @@ class SeedsResult:
     """Metric on the test set to its scores over the seeds."""
     pairs: list[Effect]
     """Each pair of seeds by the first metric, p-values corrected for their number."""
+    stuck: dict[int, Finding]
+    """Seeds that ended far worse than the others, with what is said of them."""
 
     @property
     def told_apart(self) -> str:
@@ -45,6 +52,13 @@ class SeedsResult:
         apart = [f"{each.first} and {each.second}" for each in self.pairs if each.distinguishable]
         found = f"seeds {', '.join(apart)} can be told apart" if apart else "no two seeds can be told apart"
         return f"{found} by {metric} (pairs: {len(self.pairs)}, corrected for their number)"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is said of the seeds that are stuck."""
+        return [
+            f"seed {seed}: {each.symptom}: {each.message} Try {each.remedies[0]}" for seed, each in self.stuck.items()
+        ]
 
 
 def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: None) -> SeedsResult:
@@ -90,7 +104,14 @@ def _compare(run_id: str, results: dict[int, RunResult]) -> SeedsResult:
     metrics = next(iter(answers.values())).metrics
     spreads = {metric: spread(metric, {seed: test.predicted for seed, test in answers.items()}) for metric in metrics}
     pairs = effects(metrics[0], {str(seed): test.predicted for seed, test in answers.items()}, seed=SEED)
-    return SeedsResult(run_id, results, spreads, pairs)
+    trees = {seed: _diagnosis(result) for seed, result in results.items()}
+    return SeedsResult(run_id, results, spreads, pairs, stuck({seed: tree for seed, tree in trees.items() if tree}))
+
+
+def _diagnosis(result: RunResult) -> Tree | None:
+    """Of a seed's training, where it was diagnosed."""
+    file = result.folder("train") / "artifacts/diagnosis.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def _record(parent: "Run", found: SeedsResult) -> None:
@@ -107,4 +128,7 @@ def _record(parent: "Run", found: SeedsResult) -> None:
     parent.facts.tags |= tags
     for seed, result in found.results.items():
         parent.log_artifact(_predictions(result), f"{FOLDER}/{seed}.parquet")
-    parent.facts.note = "\n".join(f"- {line}" for line in (*map(str, found.spreads.values()), found.told_apart))
+    if found.stuck:
+        parent.record("tags", values={"diagnosis.symptoms": PoorOptimum.symptom})
+    lines = (*map(str, found.spreads.values()), found.told_apart, *found.warnings)
+    parent.facts.note = "\n".join(f"- {line}" for line in lines)

@@ -72,7 +72,8 @@ def print_seeds(result: "SeedsResult") -> None:
     out.print()
     for spread in result.spreads.values():
         out.print(f"test      {_escaped(str(spread))}", highlight=False)
-    out.print(f"          {_escaped(result.told_apart)}", highlight=False)
+    for line in (result.told_apart, *result.warnings):
+        out.print(f"          {_escaped(line)}", highlight=False)
     out.print(f"run       {result.run_id}   compare it with another: plumbline compare", highlight=False)
 
 

@@ -14,7 +14,7 @@ from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
-from pipeline.diagnosis.schedule import is_judged, is_probed
+from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed
 from pipeline.diagnosis.signals import Epoch, Signals
 from pipeline.diagnosis.waiting import DataWait
 
@@ -149,7 +149,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _look(self, epoch: int) -> None:
         steps, before = self._steps(), self.steps_read
-        self._readings.append(self._probe.read(epoch, None if before is None else steps - before))
+        taken = None if before is None else steps - before
+        self._readings.append(self._probe.read(epoch, taken, with_noise=is_noise_measured(epoch)))
         self.steps_read = steps
 
     def _steps(self) -> int:

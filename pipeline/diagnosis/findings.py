@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.diagnosis.figures import Figure
 from pipeline.diagnosis.remedies import Remedy
 
 Severity = Literal["note", "warning", "critical"]
@@ -25,6 +26,8 @@ class Finding:
     """Names of the layers, most to blame first; none: the network as a whole."""
     first_epoch: int = 0
     """Epochs completed when the symptom was first seen; 0: before the first step."""
+    first_step: int = 0
+    """The same in optimiser steps, where the steps of an epoch are known."""
     called_epoch: int = 0
     """Epochs completed when it was found to be of this severity."""
     confidence: float = 1.0
@@ -35,6 +38,8 @@ class Finding:
     """What to change, the most promising first."""
     source: str = ""
     """Where the rule is from."""
+    figure: Figure | None = None
+    """What it rests on, over the epochs."""
 
     @property
     def rank(self) -> int:

@@ -78,6 +78,26 @@ def columns_scale(given: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt((columns**2).mean(axis=0)).max()), float(ratio)
 
 
+def noise_scale(large: Sequence[np.ndarray], small: Sequence[np.ndarray], num_large: int, num_small: int) -> float:
+    """Estimates the examples at which a batch's gradient is half noise: the simple noise scale.
+
+    Appendix A.1 of McCandlish et al. 2018, https://arxiv.org/abs/1812.06162.
+
+    Args:
+        large: Gradient over `num_large` examples.
+        small: The same over fewer, `num_small`.
+        num_large: Examples.
+        num_small: Examples.
+
+    Returns:
+        NaN where the noise of this estimate hides it.
+    """
+    squares, few = (sum(map(_squares, each)) for each in (large, small))
+    signal = (num_large * squares - num_small * few) / max(1, num_large - num_small)
+    noise = (few - squares) / (1 / num_small - 1 / num_large) if num_small < num_large else 0.0
+    return float(noise / signal) if signal > 0 and noise > 0 else float("nan")
+
+
 def _squares(values: np.ndarray) -> float:
     flat = values.reshape(-1)
     return float(flat @ flat)

@@ -1,11 +1,14 @@
 """The diagnosis of a run as a page: findings in plain words, curves, heat maps of layers over epochs."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.diagnosis.figures import drawn, legend
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.rules import RULES
 from pipeline.diagnosis.signals import Column, Signals
 from pipeline.pages import render
 
@@ -29,6 +32,10 @@ def write_page(signals: Signals, findings: Sequence[Finding], path: Path) -> Non
     page = render(
         "diagnosis.html",
         findings=findings,
+        meanings={rule.symptom: inspect.getdoc(type(rule)) for rule in RULES},
+        figures={each.symptom: drawn(each.figure) for each in findings if each.figure},
+        legends={each.symptom: legend(each.figure) for each in findings if each.figure},
+        noise=_noise(signals),
         signals=signals,
         facts=signals.facts,
         losses=curves(signals),
@@ -74,6 +81,12 @@ def curves(signals: Signals, width: int = 640, height: int = 160) -> str:
         y = height * (1 - (constant - bottom) / (top - bottom))
         parts.append(f'<line x1="0" x2="{width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#9aa5b1" stroke-dasharray="4"/>')
     return "".join([*parts, "</svg>"])
+
+
+def _noise(signals: Signals) -> str:
+    """The newest estimate of the noise scale, in examples; an empty text: there is none."""
+    known = [each.gradient_noise for each in signals.readings if np.isfinite(each.gradient_noise)]
+    return f"{float(f'{known[-1]:.1g}'):,.0f}" if known else ""
 
 
 def _text(value: float) -> str:

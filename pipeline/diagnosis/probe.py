@@ -96,17 +96,18 @@ class Probe:
         affordable = NUM_OUTPUTS // max(1, self._num_values)
         return max(FEWEST, min(NUM_EXAMPLES, 1 << max(0, affordable.bit_length() - 1)))
 
-    def read(self, epoch: int, steps: int | None = 1) -> Reading:
+    def read(self, epoch: int, steps: int | None = 1, *, with_noise: bool = False) -> Reading:
         """Looks once.
 
         Args:
             epoch: Epochs completed.
             steps: Optimiser steps since the reading before; None: unknown, so that the change a step is, too.
+            with_noise: Whether to measure the noise of the gradient, by a second pass over a quarter of the examples.
         """
         with np.errstate(all="ignore"):
-            return self._read(epoch, math.nan if steps is None else max(1, steps))
+            return self._read(epoch, math.nan if steps is None else max(1, steps), with_noise)
 
-    def _read(self, epoch: int, steps: float) -> Reading:
+    def _read(self, epoch: int, steps: float, with_noise: bool) -> Reading:
         with _as_traced():
             loss, outputs, values, weights, gradients, given = keras.tree.map_structure(
                 _array, self._pass(*self._batch)
@@ -135,6 +136,7 @@ class Probe:
             finite=finite,
             lowest=float(np.min([each.min() for each in outputs])),
             highest=float(np.max([each.max() for each in outputs])),
+            gradient_noise=self._noise(gradients) if with_noise else math.nan,
         )
 
     def _before(self) -> list[list[np.ndarray]]:
@@ -143,6 +145,14 @@ class Probe:
             return self._previous
         values = iter([np.array(each) for each in self._kept])
         return [[next(values) for _ in group] for group in self._previous]
+
+    def _noise(self, gradients: list[list[np.ndarray]]) -> float:
+        """Compares the gradient with that of every fourth example."""
+        x, y = keras.tree.map_structure(lambda each: each[::4], self._batch)
+        with _as_traced():
+            part = keras.tree.map_structure(_array, self._pass(x, y))[-2]
+        sizes = (len(keras.tree.flatten(each)[0]) for each in (self._batch[0], x))
+        return measures.noise_scale(keras.tree.flatten(gradients), keras.tree.flatten(part), *sizes)
 
     def _scored(self, outputs: list[np.ndarray]) -> tuple[float, float]:
         """Score, and share of the most frequent answer; NaN where the task has none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.diagnosis.figures import Figure
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import Remedy
@@ -49,7 +50,15 @@ def finding_from_tree(tree: Tree) -> Finding:
     """Reads what `finding_to_tree` wrote."""
     evidence = {name: math.nan if value is None else value for name, value in tree["evidence"].items()}
     remedies = tuple(Remedy(**remedy) for remedy in tree["remedies"])
-    return Finding(**{**tree, "layers": tuple(tree["layers"]), "evidence": evidence, "remedies": remedies})
+    shown = tree.get("figure")
+    figure = None if shown is None else _figure_from_tree(shown)
+    known = {**tree, "layers": tuple(tree["layers"]), "evidence": evidence, "remedies": remedies, "figure": figure}
+    return Finding(**known)
+
+
+def _figure_from_tree(tree: Tree) -> Figure:
+    lines = {name: tuple(values) for name, values in tree["lines"].items()}
+    return Figure(**{**tree, "epochs": tuple(tree["epochs"]), "lines": lines})
 
 
 def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
@@ -71,6 +80,10 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
         "spread": _finite(np.array([reading.spread for reading in signals.readings])),
         "loss": _finite(np.array([reading.loss for reading in signals.readings])),
         "score": _finite(np.array([reading.score for reading in signals.readings])),
+        "gradient_noise": _finite(np.array([reading.gradient_noise for reading in signals.readings])),
+        "step_secs": _finite(np.array([epoch.step_secs for epoch in signals.epochs])),
+        "wait_share": _finite(np.array([epoch.wait_share for epoch in signals.epochs])),
+        "memory_share": _finite(np.array([epoch.memory_share for epoch in signals.epochs])),
         "columns": columns,
     }
 

@@ -70,6 +70,12 @@ BALANCE = Remedy({"train.class_weights": "balanced"}, "rare classes count as muc
 OVERSAMPLE = Remedy({"data.sampling": "balanced"}, "an epoch holds every class equally often")
 CENTRED = Remedy({"model.output_bias": "priors"}, "the output begins at the mean of the labels, not at 0")
 LESS_MEMORY = Remedy({"data.memory": "disk"}, "read prepared examples from disk; smaller batches help too")
+IN_MEMORY = Remedy({"data.memory": "memory"}, "prepared examples that lie in memory need no reading")
+FEWER_CHANGES = Remedy({"augment": []}, "without augmentation one sees whether it is what takes the time")
+OTHER_SEED = Remedy({"seed": 1}, "another start leads elsewhere")
+WARMUP = Remedy(
+    {"train.schedule.warmup_epochs": 3}, "small first steps do not leave the good start (Goyal et al. 2017)"
+)
 FLOAT32 = Remedy({"train.precision": "float32"}, "float32 needs no scaling of the loss")
 
 

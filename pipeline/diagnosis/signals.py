@@ -133,6 +133,8 @@ class Reading:
     """Smallest output."""
     highest: float = math.nan
     """Largest output."""
+    gradient_noise: float = math.nan
+    """Examples at which a batch's gradient is half noise (McCandlish et al. 2018, https://arxiv.org/abs/1812.06162)."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ class Signals:
     epochs: Sequence[Epoch] = ()
     ended: bool = False
     """Whether training has ended: planned epochs done, or stopped."""
+    siblings: Sequence[float] = ()
+    """Skills that the same training ended with under other seeds."""
 
     @property
     def epoch(self) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import keras
@@ -16,7 +16,7 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.page import write_page
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
-from pipeline.diagnosis.signals import Facts
+from pipeline.diagnosis.signals import Column, Facts, Signals
 from pipeline.journal import Journal
 from pipeline.recipe.train import TrainConfig, trained_epochs
 
@@ -88,6 +88,8 @@ def record(diagnosis: Diagnosis, journal: Journal) -> None:
     write_page(diagnosis.signals, diagnosis.findings, folder / "diagnosis.html")
     for name in ("diagnosis.json", "diagnosis.html"):
         journal.log_artifact(folder / name)
+    for epoch, values in summaries(diagnosis.signals):
+        journal.log_metrics(values, step=epoch - 1)
     symptoms = [finding.symptom for finding in diagnosis.findings if finding.rank]
     journal.set_tags(
         {"diagnosis.status": "sick" if symptoms else "healthy", "diagnosis.symptoms": ", ".join(symptoms) or "none"}
@@ -99,6 +101,26 @@ def record_broken(diagnosis: Diagnosis, journal: Journal) -> None:
     diagnosis.on_epoch_end(diagnosis.signals.epoch, {"loss": math.nan})
     diagnosis.on_train_end()
     record(diagnosis, journal)
+
+
+def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yields what MLflow shows of the readings: some numbers over all layers, by epochs completed.
+
+    The series of each layer are in `diagnosis.json`: hundreds of metrics would slow the UI down.
+    """
+    for reading in signals.readings:
+        if reading.epoch and len(reading.layers):
+            of, gradients = reading.layers.T, reading.layers[:, Column.GRADIENT]
+            values = {
+                "largest_gradient": gradients.max(),
+                "smallest_gradient": gradients.min(),
+                "largest_update": of[Column.UPDATE].max(),
+                "dead_share": of[Column.DEAD].mean(),
+                "saturated_share": of[Column.SATURATED].mean(),
+                "gradient_noise": reading.gradient_noise,
+            }
+            known = {f"diagnosis/{name}": float(value) for name, value in values.items() if np.isfinite(value)}
+            yield reading.epoch, known
 
 
 def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.diagnosis.diagnose import diagnose, merged
+from pipeline.diagnosis.figures import drawn, in_line
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.rules import RULES, SYMPTOMS
+from pipeline.diagnosis.siblings import stuck
 from pipeline.diagnosis.signals import Column, Signals
 from tests.diagnosis.made_up import LAYERS, training
 
@@ -223,11 +225,25 @@ PLANTED = [
         lambda: with_last_epoch(training(), memory_share=0.9),
         severity="note",
     ),
+    Planted("input_bound", lambda: waiting(1.0, 0.75), lambda: waiting(1.0, 0.25), severity="note"),
+    Planted(
+        "poor_optimum",
+        lambda: replace(training(score=0.6, loss=1.0, ended=True), siblings=(0.98, 1.0, 0.97)),
+        lambda: replace(training(score=0.6, loss=1.0, ended=True), siblings=(0.3, 1.0, 0.8)),
+        severity="warning",
+    ),
 ]
 
 
 def with_last_epoch(signals: Signals, **changes: float) -> Signals:
     return replace(signals, epochs=[*signals.epochs[:-1], replace(signals.epochs[-1], **changes)])
+
+
+def waiting(*shares: float) -> Signals:
+    """A training whose last epochs found so many of their batches not ready."""
+    seen = training().epochs
+    last = [replace(epoch, wait_share=share) for epoch, share in zip(seen[-len(shares) :], shares, strict=True)]
+    return replace(training(), epochs=[*seen[: -len(shares)], *last])
 
 
 def found(signals: Signals, symptom: str) -> Finding | None:
@@ -243,7 +259,25 @@ def test_a_planted_fault_is_found_and_its_near_miss_is_not(planted: Planted) -> 
     assert finding.message
     assert finding.message[-1] == "."
     assert finding.source
+    assert finding.figure
+    assert drawn(finding.figure).startswith("<svg")
     assert found(planted.near_miss(), planted.symptom) is None
+
+
+def test_a_figure_shows_the_blamed_layer_beside_the_others() -> None:
+    finding = found(failed(layers={Column.GRADIENT: [1e-8, 1e-5, 0.02]}), "vanishing_gradient")
+    assert finding is not None
+    assert finding.figure is not None
+    assert finding.figure.lines["first"] == (1e-8,) * 7
+    assert finding.figure.lines["other layers"] == (0.02,) * 7
+    assert finding.figure.epochs == (0, 1, 2, 3, 5, 10, 20)
+
+
+def test_a_figure_in_one_line_rises_with_its_values() -> None:
+    finding = found(failed([1.4, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 12.0]), "diverging")
+    assert finding is not None
+    assert finding.figure is not None
+    assert in_line(finding.figure) == "loss: 1.4 ▁▁▁▂▃▃▄▅▆█ 12"
 
 
 def test_every_rule_is_planted() -> None:
@@ -273,3 +307,14 @@ def test_what_was_said_stays_and_keeps_the_epoch_at_which_it_was_first_seen() ->
     finding = next(each for each in merged(early, late) if each.symptom == "dying_relu")
     assert (finding.first_epoch, finding.called_epoch, finding.severity) == (3, 40, "critical")
     assert merged(late, []) == merged([], late)
+
+
+def test_a_seed_that_ends_far_below_the_others_is_stuck_and_told_from_seeds_that_all_differ() -> None:
+    def ended(*skills: float | None) -> dict[int, Finding]:
+        return stuck({seed: {"skill": skill, "num_epochs": 60} for seed, skill in enumerate(skills)})
+
+    assert list(ended(0.95, 0.3, 1.0, 0.97)) == [1]
+    assert ended(0.95, 0.9, 1.0, 0.97) == {}
+    assert ended(0.95, 0.3, 0.1, 0.7) == {}
+    assert ended(0.95, 0.3) == {}
+    assert ended(0.95, None, 1.0, 0.97) == {}

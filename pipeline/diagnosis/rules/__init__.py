@@ -7,6 +7,7 @@ from pipeline.diagnosis.rules.dying_relu import DyingRelu
 from pipeline.diagnosis.rules.exploding_gradient import ExplodingGradient
 from pipeline.diagnosis.rules.frozen_weights import FrozenWeights
 from pipeline.diagnosis.rules.improper_activation import ImproperActivation
+from pipeline.diagnosis.rules.input_bound import InputBound
 from pipeline.diagnosis.rules.label_noise import LabelNoise
 from pipeline.diagnosis.rules.loss_scale_collapse import LossScaleCollapse
 from pipeline.diagnosis.rules.memory_limit import MemoryLimit
@@ -16,6 +17,7 @@ from pipeline.diagnosis.rules.oscillating_loss import OscillatingLoss
 from pipeline.diagnosis.rules.overfitting import Overfitting
 from pipeline.diagnosis.rules.plateau import Plateau
 from pipeline.diagnosis.rules.poor_initialization import PoorInitialization
+from pipeline.diagnosis.rules.poor_optimum import PoorOptimum
 from pipeline.diagnosis.rules.rule import Rule
 from pipeline.diagnosis.rules.saturated_activation import SaturatedActivation
 from pipeline.diagnosis.rules.slow_convergence import SlowConvergence
@@ -51,6 +53,8 @@ RULES: tuple[Rule, ...] = (
     NotConverging(),
     LossScaleCollapse(),
     MemoryLimit(),
+    InputBound(),
+    PoorOptimum(),
 )
 """All rules, in the order in which their findings are named."""
 

@@ -14,6 +14,7 @@ class ClassCollapse(Rule):
 
     symptom = "class_collapse"
     source = "ours; imbalance: He and Garcia 2009, Learning from Imbalanced Data"
+    shows = "loss"
     remedies = (DEFAULT_ADAM, REINITIALIZE, BALANCE)
 
     min_share: float = 0.99

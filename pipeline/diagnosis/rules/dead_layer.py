@@ -19,6 +19,7 @@ class DeadLayer(Rule):
 
     symptom = "dead_layer"
     source = "ours; after DeepDiagnosis (Wardat et al. 2022) and the dead-layer rule of UMLAUT (Schoop et al. 2021)"
+    shows = Column.SPREAD
     remedies = (REINITIALIZE, TANH, RELU)
 
     max_spread: float = 1e-6

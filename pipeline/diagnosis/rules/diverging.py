@@ -16,6 +16,7 @@ class Diverging(Rule):
 
     symptom = "diverging"
     source = "Bengio 2012, https://arxiv.org/abs/1206.5533, section 3.1.1"
+    shows = "loss"
     remedies = (DEFAULT_ADAM, CLIP)
 
     max_rise: float = 1.5

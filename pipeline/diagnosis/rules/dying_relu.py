@@ -21,6 +21,7 @@ class DyingRelu(Rule):
 
     symptom = "dying_relu"
     source = "Lu et al. 2019, https://arxiv.org/abs/1903.06733; share of AUTOTRAINER (Zhang et al. 2021)"
+    shows = Column.DEAD
     remedies = (TANH, SELU, LEAKY_RELU, RELU)
 
     dead_share: float = 0.7

@@ -19,6 +19,7 @@ class ExplodingGradient(Rule):
 
     symptom = "exploding_gradient"
     source = "Pascanu et al. 2013, https://arxiv.org/abs/1211.5063; the ratio is ours"
+    shows = Column.GRADIENT
     remedies = (TANH, REINITIALIZE, RELU, CLIP)
 
     max_gradient: float = 30.0

@@ -16,6 +16,7 @@ class FrozenWeights(Rule):
 
     symptom = "frozen_weights"
     source = "Karpathy, CS231n: updates of about 1e-3 of the weights a step"
+    shows = Column.UPDATE
     remedies = (DEFAULT_ADAM,)
 
     min_change: float = 1e-4

@@ -27,6 +27,7 @@ class ImproperActivation(Rule):
 
     symptom = "improper_activation"
     source = "Goodfellow et al. 2016, section 6.2.2; UMLAUT (Schoop et al. 2021); Keras's `_keras_logits`"
+    shows = "loss"
     remedies = (RIGHT_OUTPUT, RIGHT_LOSS)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ class LabelNoise(Rule):
 
     symptom = "label_noise"
     source = "Arpit et al. 2017, https://arxiv.org/abs/1706.05394"
+    shows = "accuracy"
     remedies = (EARLY_STOPPING, LABEL_SMOOTHING)
 
     min_fall: float = 0.05

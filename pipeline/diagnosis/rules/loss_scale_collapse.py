@@ -14,6 +14,7 @@ class LossScaleCollapse(Rule):
 
     symptom = "loss_scale_collapse"
     source = "Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740"
+    shows = "loss_scale"
     remedies = (FLOAT32, CLIP)
 
     min_scale: float = 1.0

@@ -14,6 +14,7 @@ class MemoryLimit(Rule):
 
     symptom = "memory_limit"
     source = "ours"
+    shows = "memory_share"
     remedies = (LESS_MEMORY,)
 
     max_share: float = 0.97

@@ -19,6 +19,7 @@ class NonFinite(Rule):
 
     symptom = "nan"
     source = "Goodfellow et al. 2016, section 8.2.4; TensorFlow `tf.debugging.enable_check_numerics`"
+    shows = Column.NON_FINITE
     remedies = (TANH, REINITIALIZE, RELU, CLIP)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:

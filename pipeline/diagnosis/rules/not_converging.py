@@ -17,6 +17,7 @@ class NotConverging(Rule):
 
     symptom = "not_converging"
     source = "the constant predictor as baseline: Karpathy 2019, A Recipe for Training Neural Networks"
+    shows = "loss"
     remedies = (TANH, DEFAULT_ADAM, RELU)
 
     max_skill: float = 0.5

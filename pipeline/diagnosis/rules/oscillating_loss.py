@@ -16,6 +16,7 @@ class OscillatingLoss(Rule):
 
     symptom = "oscillating_loss"
     source = "Bengio 2012, https://arxiv.org/abs/1206.5533; AUTOTRAINER (Zhang et al. 2021)"
+    shows = "loss"
     remedies = (DEFAULT_ADAM,)
 
     window: int = 10

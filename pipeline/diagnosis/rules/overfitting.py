@@ -17,6 +17,7 @@ class Overfitting(Rule):
 
     symptom = "overfitting"
     source = "Prechelt 1998, Early Stopping: But When? (generalisation loss)"
+    shows = "loss"
     remedies = (EARLY_STOPPING, DROPOUT, WEIGHT_DECAY)
 
     max_rise: float = 0.3

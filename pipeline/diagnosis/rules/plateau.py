@@ -14,6 +14,7 @@ class Plateau(Rule):
 
     symptom = "plateau"
     source = "Dauphin et al. 2014, https://arxiv.org/abs/1406.2572 (saddle points)"
+    shows = "loss"
     remedies = (TANH, DEFAULT_ADAM, RELU)
 
     max_fall: float = 0.01

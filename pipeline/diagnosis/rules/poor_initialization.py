@@ -19,6 +19,7 @@ class PoorInitialization(Rule):
 
     symptom = "poor_initialization"
     source = "Glorot and Bengio 2010; He et al. 2015, https://arxiv.org/abs/1502.01852"
+    shows = Column.WEIGHT
     remedies = (REINITIALIZE, TANH, RELU)
 
     max_gain: float = 5.0

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.section import Section
+from pipeline.diagnosis.figures import Shown, figure
 from pipeline.diagnosis.findings import Finding, Severity
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import Remedy, fitted
@@ -20,6 +21,8 @@ class Rule(Section, ABC):
     """Its name in findings."""
     source: ClassVar[str]
     """Where the rule or its threshold is from."""
+    shows: ClassVar[Shown]
+    """What the small figure of a finding draws over the epochs."""
     remedies: ClassVar[tuple[Remedy, ...]] = ()
     """What usually helps, the most promising first; rules may add what depends on the training."""
 
@@ -50,6 +53,7 @@ class Rule(Section, ABC):
             message=message,
             layers=tuple(layers),
             first_epoch=signals.epoch,
+            first_step=signals.epoch * signals.facts.steps_per_epoch,
             called_epoch=signals.epoch,
             confidence=confidence,
             evidence=dict(evidence or {}),
@@ -57,6 +61,7 @@ class Rule(Section, ABC):
                 fitted(remedy, signals.facts) for remedy in (self.remedies if remedies is None else remedies)
             ),
             source=self.source,
+            figure=figure(self.shows, layers, signals),
         )
 
 

@@ -19,6 +19,7 @@ class SaturatedActivation(Rule):
 
     symptom = "saturated_activation"
     source = "Glorot and Bengio 2010; Rakitianskaia and Engelbrecht 2015"
+    shows = Column.SATURATED
     remedies = (REINITIALIZE, STANDARDIZE, RELU, BATCH_NORM)
 
     saturated_share: float = 0.5

@@ -16,6 +16,7 @@ class SlowConvergence(Rule):
 
     symptom = "slow_convergence"
     source = "ours; Goodfellow et al. 2016, section 11.4.1 on the learning rate"
+    shows = "loss"
     remedies = (DEFAULT_ADAM,)
 
     window: float = 0.2

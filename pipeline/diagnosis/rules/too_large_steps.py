@@ -22,6 +22,7 @@ class TooLargeSteps(Rule):
 
     symptom = "too_large_steps"
     source = "Bengio 2012, https://arxiv.org/abs/1206.5533; Karpathy, CS231n (update ratio)"
+    shows = Column.UPDATE
     remedies = (DEFAULT_ADAM,)
 
     max_change: float = 0.03

@@ -17,6 +17,7 @@ class Underfitting(Rule):
 
     symptom = "underfitting"
     source = "Goodfellow et al. 2016, section 5.2; the baseline is nearest neighbours (Fix and Hodges 1951)"
+    shows = "accuracy"
     remedies = (TANH, DEFAULT_ADAM, RELU)
 
     min_skill: float = 0.15

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.rules.rule import Rule, if_failed
-from pipeline.diagnosis.signals import Signals
+from pipeline.diagnosis.signals import Column, Signals
 
 
 class UnreachedWeights(Rule):
@@ -13,6 +13,7 @@ class UnreachedWeights(Rule):
 
     symptom = "unreached_weights"
     source = "ours; Karpathy 2019, A Recipe for Training Neural Networks (backprop to chart dependencies)"
+    shows = Column.GRADIENT
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Lists trainable layers that the backward pass does not know."""

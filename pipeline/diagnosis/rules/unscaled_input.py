@@ -6,7 +6,7 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import STANDARDIZE, TANH
 from pipeline.diagnosis.rules.rule import Rule, if_failed
-from pipeline.diagnosis.signals import Signals
+from pipeline.diagnosis.signals import Column, Signals
 
 
 class UnscaledInput(Rule):
@@ -14,6 +14,7 @@ class UnscaledInput(Rule):
 
     symptom = "abnormal_input"
     source = "LeCun et al. 1998, Efficient BackProp, section 4.3"
+    shows = Column.SIZE
     remedies = (STANDARDIZE, TANH)
 
     max_size: float = 15.0

@@ -19,6 +19,7 @@ class VanishingGradient(Rule):
 
     symptom = "vanishing_gradient"
     source = "Hochreiter 1991; Glorot and Bengio 2010; ratio as in AUTOTRAINER (Zhang et al. 2021)"
+    shows = Column.GRADIENT
     remedies = (TANH, RELU, SELU, BATCH_NORM, LEAKY_RELU)
 
     max_ratio: float = 1e-3

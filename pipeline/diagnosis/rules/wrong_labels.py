@@ -14,6 +14,7 @@ class WrongLabels(Rule):
 
     symptom = "wrong_labels"
     source = "Keras documentation of the losses"
+    shows = "loss"
     remedies = (RIGHT_LOSS,)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:

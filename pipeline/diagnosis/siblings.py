@@ -1,0 +1,31 @@
+"""Holds trainings of one recipe with several seeds against each other: which of them is stuck in a poor optimum."""
+
+import math
+from collections.abc import Mapping
+
+from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.learning import Learning
+from pipeline.diagnosis.record import Tree
+from pipeline.diagnosis.rules.poor_optimum import PoorOptimum
+from pipeline.diagnosis.signals import Epoch, Facts, Signals
+
+
+def stuck(trees: Mapping[int, Tree]) -> dict[int, Finding]:
+    """Finds the seeds that ended far worse than the others.
+
+    Args:
+        trees: Seed to what its run keeps of its diagnosis, as `record.diagnosis_to_tree` wrote it.
+    """
+    skills = {seed: math.nan if tree["skill"] is None else tree["skill"] for seed, tree in trees.items()}
+    found = {}
+    for seed, tree in trees.items():
+        others = tuple(skill for other, skill in skills.items() if other != seed)
+        signals = Signals(
+            Facts(planned_epochs=tree["num_epochs"]),
+            epochs=[Epoch(tree["num_epochs"], {})],
+            ended=True,
+            siblings=others,
+        )
+        for finding in PoorOptimum().findings(signals, Learning("too early", skill=skills[seed])):
+            found[seed] = finding
+    return found
