@@ -1,5 +1,6 @@
-"""Chooses examples to look at, of any form that `fit` takes."""
+"""Chooses examples to look at, of any form that `fit` takes: evenly spaced, or all different."""
 
+import hashlib
 from typing import Any
 
 import keras
@@ -20,10 +21,34 @@ def evenly(x: Any, y: Any, num: int) -> tuple[Any, Any]:
         num: How many.
     """
     total = num_examples(x)
-    places = np.linspace(0, total - 1, min(num, total)).astype(int)
-    return rows(x, places), rows(y, places)
+    return _taken(x, y, np.linspace(0, total - 1, min(num, total)).astype(int))
 
 
-def rows(arrays: Any, places: np.ndarray) -> Any:
-    """Takes the examples at these places."""
+def distinct(x: Any, y: Any, num: int) -> tuple[Any, Any]:
+    """Takes up to `num` examples with different inputs, evenly spaced: equal ones may have different labels."""
+    total = num_examples(x)
+    candidates = np.linspace(0, total - 1, min(8 * num, total)).astype(int)
+    _, first = np.unique(contents(_rows(x, candidates)), return_index=True)
+    places = candidates[np.sort(first)]
+    return _taken(x, y, places[np.linspace(0, len(places) - 1, min(num, len(places))).astype(int)])
+
+
+def contents(x: Any) -> np.ndarray:
+    """Hashes what each example contains, `(n,)` texts of 16 hex digits."""
+    leaves = [np.asarray(each) for each in keras.tree.flatten(x)]
+    return np.array(
+        [
+            hashlib.blake2b(
+                b"".join(np.ascontiguousarray(leaf[i]).tobytes() for leaf in leaves), digest_size=8
+            ).hexdigest()
+            for i in range(len(leaves[0]))
+        ]
+    )
+
+
+def _taken(x: Any, y: Any, places: np.ndarray) -> tuple[Any, Any]:
+    return _rows(x, places), _rows(y, places)
+
+
+def _rows(arrays: Any, places: np.ndarray) -> Any:
     return keras.tree.map_structure(lambda each: np.asarray(each)[places], arrays)

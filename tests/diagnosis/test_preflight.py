@@ -6,11 +6,11 @@ import pytest
 
 from pipeline.diagnosis import preflight
 from pipeline.diagnosis.before import Report
-from pipeline.diagnosis.before.examples import distinct
 from pipeline.diagnosis.before.look import find_leaks, look
 from pipeline.diagnosis.before.reload import reload
 from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.before.telling import telling_columns
+from pipeline.diagnosis.examples import distinct
 from pipeline.diagnosis.findings import Finding
 from pipeline.errors import UserError
 from tests.diagnosis.zoo import HEALTHY, NUM_CLASSES, SICK, Animal, X, Y

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.diagnosis.before.examples import contents, evenly, num_examples
 from pipeline.diagnosis.before.reload import reload
 from pipeline.diagnosis.before.seen import LayerWeights, Leaks, Seen
 from pipeline.diagnosis.before.telling import telling_columns
 from pipeline.diagnosis.before.trial import overfit
+from pipeline.diagnosis.examples import contents, evenly, num_examples
 from pipeline.diagnosis.probe import NUM_EXAMPLES, Probe
 from pipeline.diagnosis.signals import Facts, Reading
 from pipeline.diagnosis.task import Task, task_of

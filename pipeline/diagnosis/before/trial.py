@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.diagnosis.before.examples import distinct, num_examples
 from pipeline.diagnosis.before.seen import Trial
+from pipeline.diagnosis.examples import distinct, num_examples
 from pipeline.diagnosis.task import task_of
 
 NUM_EXAMPLES = 32
