@@ -25,6 +25,7 @@ chaos: $(STAMP)  ## kill trainings, writers and senders at random, in 200 runs a
 docs: $(STAMP)  ## what is generated from the code
 	$(BIN)/plumbline schema --markdown > docs/recipe.md
 	$(BIN)/python docs/files.py
+	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/diagnosis.py
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)

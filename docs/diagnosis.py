@@ -179,6 +179,8 @@ def _published(file: Path) -> str:
 
 def _described(heading: str, described: Rule | Check) -> str:
     text = [f"### {heading}\n", inspect.getdoc(type(described)) or "", f"\nSource: {described.source}.\n"]
+    if isinstance(described, Rule):
+        text.insert(2, f"\n![{heading}: found, and a near miss](images/diagnosis/{heading}.svg)")
     text += [f"Symptom: `{described.symptom}`.\n"] if heading != described.symptom else []
     text += [_fields(described)] if type(described).model_fields else []
     text += ["What usually helps:\n", _remedies(described.remedies)] if described.remedies else []

@@ -57,10 +57,18 @@ def figure(shown: Shown, layers: Sequence[str], signals: Signals) -> Figure:
     return Figure(shown.replace("_", " "), epochs, lines)
 
 
-def drawn(shown: Figure, width: int = 300, height: int = 90) -> str:
-    """Draws a figure as SVG, without a name space: it is put into a page."""
+def drawn(shown: Figure, *, beside: Figure | None = None, width: int = 300, height: int = 90) -> str:
+    """Draws a figure as SVG, without a name space: it is put into a page.
+
+    Args:
+        shown: The figure.
+        beside: Another one that it shares its scale with.
+        width: In pixels.
+        height: In pixels.
+    """
     scaled = {name: _scaled(values, shown.logarithmic) for name, values in shown.lines.items()}
-    known = [value for values in scaled.values() for value in values if math.isfinite(value)]
+    others = [_scaled(values, shown.logarithmic) for values in beside.lines.values()] if beside else []
+    known = [value for values in (*scaled.values(), *others) for value in values if math.isfinite(value)]
     if not known:
         return ""
     low, high = min(known), max(known)

@@ -30,6 +30,8 @@ def neighbours_score(features: np.ndarray, labels: np.ndarray, *, classes: bool)
     if not numbers:
         return float("nan")
     order = _nearest(distances, max(numbers))
+    if classes:
+        labels = np.unique(labels, return_inverse=True)[1].reshape(-1)
     answers = np.eye(labels.max() + 1)[labels] if classes else labels
     scores = []
     for number in numbers:

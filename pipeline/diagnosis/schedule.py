@@ -18,8 +18,8 @@ def is_probed(epoch: int, planned_epochs: int) -> bool:
 
 
 def is_judged(epoch: int, planned_epochs: int) -> bool:
-    """Tells whether to ask the rules after `epoch` epochs: at every one early on, then at twenty places of the plan."""
-    return epoch <= EARLY or is_probed(epoch, planned_epochs) or epoch % max(1, planned_epochs // 20) == 0
+    """Tells whether to ask the rules after `epoch` epochs: at every one early on, then at ten places of the plan."""
+    return epoch <= EARLY or is_probed(epoch, planned_epochs) or epoch % max(1, planned_epochs // 10) == 0
 
 
 def is_noise_measured(epoch: int) -> bool:

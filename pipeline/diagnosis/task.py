@@ -21,6 +21,8 @@ Values = Any
 
 CLASSES = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
 BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+LOG_LOSSES = (*CLASSES[:1], f"sparse_{CLASSES[0]}", *BINARY[:1])
+"""Those whose best constant answer is known without calling them, which takes longer than all else of a reading."""
 VALUES = (
     "mean_squared_error",
     "mean_absolute_error",
@@ -66,7 +68,7 @@ class Task:
     def chance(self) -> float:
         """Score of the best constant answer."""
         if self.kind == "classes":
-            return float(np.bincount(self.labels).max() / len(self.labels))
+            return float(np.unique(self.labels, return_counts=True)[1].max() / len(self.labels))
         if self.kind in ("binary", "labels"):
             share = self.labels.mean(axis=0)
             return float(np.maximum(share, 1 - share).mean())
@@ -81,6 +83,8 @@ class Task:
         """
         if self.kind == "unknown" or self.loss is None:
             return float("nan")
+        if self.loss_name in LOG_LOSSES and not getattr(self.loss, "label_smoothing", 0):
+            return self._entropy()
         share = self._shares(num_outputs)
         if self.from_logits and self.kind == "classes":
             share = np.log(share)
@@ -88,6 +92,14 @@ class Task:
             share = np.log(share / (1 - share))
         outputs = np.tile(share.astype("float32"), (len(self.labels), 1))
         return float(np.mean(self.loss(labels, tf.constant(outputs))))
+
+    def _entropy(self) -> float:
+        """Log loss of the shares of the classes."""
+        if self.kind == "classes":
+            shares = np.unique(self.labels, return_counts=True)[1] / len(self.labels)
+            return float(-(shares * np.log(shares)).sum())
+        yes = self.labels.mean(axis=0).clip(1e-6, 1 - 1e-6)
+        return float(-np.mean(yes * np.log(yes) + (1 - yes) * np.log(1 - yes)))
 
     def neighbours(self, features: np.ndarray) -> float:
         """Score of nearest neighbours on the same examples; NaN where there is no sense in it."""
@@ -174,7 +186,12 @@ def _loss(model: keras.Model) -> tuple[str, LossFunction | None]:
     name = getattr(function, "__name__", getattr(found, "name", type(found).__name__))
     kwargs = getattr(found, "_fn_kwargs", {}) if function is not found else {}
     plain = partial(function, **kwargs)  # without the weighting of examples, which takes long to trace
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), lambda y, p: _mean_loss(plain, y, p)
+
+    def mean(labels: Any, outputs: tf.Tensor) -> tf.Tensor:
+        return _mean_loss(plain, labels, outputs)
+
+    mean.label_smoothing = kwargs.get("label_smoothing", 0)  # type: ignore[attr-defined]
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), mean
 
 
 def _mean_loss(loss: LossFunction, labels: Any, outputs: tf.Tensor) -> tf.Tensor:
