@@ -1,0 +1,43 @@
+"""Waiting for data, seen from outside `fit`."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.diagnosis import Diagnosis
+
+X, Y = np.zeros((16, 2), "float32"), np.zeros((16, 1), "float32")
+
+
+@pytest.mark.parametrize(("batch_secs", "step_secs", "waits"), [(0.03, 0.0, True), (0.0, 0.03, False)])
+def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
+    batch_secs: float, step_secs: float, waits: bool
+) -> None:
+    def slow(x: np.ndarray) -> np.ndarray:
+        time.sleep(batch_secs)
+        return x
+
+    def batch(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.ensure_shape(tf.numpy_function(slow, [x], tf.float32), (4, 2)), y
+
+    class Work(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            time.sleep(step_secs)
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    diagnosis = Diagnosis(X, Y)
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).repeat().map(batch).prefetch(1)
+    model.make_train_function()
+    step = model.train_function
+    model.fit(batches, steps_per_epoch=12, epochs=3, verbose=0, callbacks=[Work(), diagnosis])
+    shares = [epoch.wait_share for epoch in diagnosis.signals.epochs]
+    assert np.isnan(shares[0])
+    assert (np.mean(shares[1:]) >= 0.75) == waits
+    assert ("input_bound" in {finding.symptom for finding in diagnosis.findings}) == waits
+    assert diagnosis.healthy
+    assert model.train_function is step
+    assert diagnosis.signals.epochs[-1].step_secs > 0
