@@ -128,10 +128,10 @@ is none because the loss became no number. In Python, `pipeline/diagnosis/repair
 """
 
 
-COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is compiled
-(about as long as thirty steps of a network as small as this one takes), nearest neighbours are found; a reading takes
-about as long as one training step, and there are ten in 60 epochs. Small networks and short plans feel it, long ones
-do not.
+COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is
+compiled (about as long as thirty steps of a network as small as this one take), nearest neighbours are found; a reading
+takes about as long as a training step, and there are ten in 60 epochs. Small networks and short plans feel it, long
+ones do not.
 """
 
 
