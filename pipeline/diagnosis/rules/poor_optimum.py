@@ -24,7 +24,7 @@ class PoorOptimum(Rule):
 
     min_loss: float = 0.2
     """Skill lost to the median of the other seeds; skill is 0 at chance and 1 at nearest neighbours."""
-    max_spread: float = 0.5
+    max_spread: float = 0.25
     """How far the better half of the others may lie apart, relative to that loss: where all differ, none is stuck."""
     min_siblings: int = 2
     """Other seeds."""
