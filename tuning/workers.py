@@ -22,18 +22,8 @@ from typing import Any
 
 from pipeline.quiet import quiet_imports
 
-PRELOADED = (
-    "tensorflow",
-    "keras",
-    "pipeline.execution",
-    "pipeline.collect",
-    "pipeline.preprocess",
-    "pipeline.training.train",
-    "pipeline.tracking",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "tuning.trial",
-)
-"""What the server imports; none of it may start TensorFlow's runtime."""
+PRELOADED = "tuning.preload"
+"""What the server imports."""
 
 PATIENCE_SECS = 20.0
 """How long a trial that is asked to stop may take to leave a checkpoint."""
@@ -72,7 +62,7 @@ class Workers:
         self.num = num
         self.running: list[Worker] = []
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        self._context.set_forkserver_preload([PRELOADED])
         self._gpus = visible_gpus()
         self._oom_kills = _oom_kills()
         with quiet_imports():
