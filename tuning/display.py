@@ -92,7 +92,8 @@ class LiveView:
         if not self._console.is_terminal:
             best = ranked(self._study.trials(), self._direction)
             shown = f"{best[0].result.score:.4g}" if best and best[0].result else "none"
-            came = f"{result.score:.4g}" if result.score is not None else f"{result.status}: {result.cause}"
+            scored = [] if result.score is None else [f"{result.score:.4g}"]
+            came = ", ".join([*scored, *([f"{result.status}: {result.cause}"] if result.cause else [])])
             self._console.print(f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})", highlight=False)
         self.tick()
 
@@ -173,7 +174,7 @@ def trials_table(trials: list[Trial]) -> Table:
     for trial in trials:
         result = trial.result
         state = "interrupted" if result is None else f"{result.epochs} epochs"
-        if result and result.score is None:
+        if result and result.cause:
             state = f"[red]{result.status}[/]: {escape(result.cause)}"
         score = f"{result.score:.4g}" if result and result.score is not None else ""
         table.add_row(_label(trial.job), state, score, duration(trial.seconds), escape(_values(trial.job.point)))

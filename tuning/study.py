@@ -58,11 +58,11 @@ class Result:
     """What came of a job."""
 
     status: str
-    """scored, failed or invalid."""
+    """scored, stopped (by the diagnosis, with the score so far), failed or invalid."""
     score: float | None = None
-    """The objective at its best epoch; None unless scored."""
+    """The objective at its best epoch; None where it failed or is invalid."""
     cause: str = ""
-    """Why it has no score, one line."""
+    """Why it was stopped or has no score, one line."""
     epochs: int = 0
     """Epochs trained in all."""
     best_epoch: int | None = None
@@ -75,6 +75,11 @@ class Result:
     """Folder with the trained network; empty where the job did not make it, or it was cleared."""
     curve: tuple[float, ...] = ()
     """The objective of each epoch."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What its run in MLflow says of it."""
+        return {"trial.status": self.status, "trial.cause": self.cause}
 
 
 @dataclass

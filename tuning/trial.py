@@ -18,6 +18,7 @@ from pipeline.execution import RunResult, run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.train import trained_epochs
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.study import Result
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pipeline.tracking import Run
 
 Tell = Callable[[dict[str, Any]], None]
+
+DIAGNOSIS = "diagnosis.json"
+"""Artifact of a training that holds its diagnosis."""
 
 
 def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:
@@ -49,8 +53,9 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
         with _tracked(recipe, folder) as tracked:
             finished = run(recipe, until="train", listener=listen, tracked=tracked)
             result = score(finished, objective, direction)
-            tracked.record("metrics", values={"objective": result.score}, step=None)
-            tracked.record("tags", values={"trial.status": result.status, "trial.cause": result.cause})
+            if result.score is not None:
+                tracked.record("metrics", values={"objective": result.score}, step=None)
+            tracked.record("tags", values=result.tags)
     except Exception as error:
         result = failure(error)
     seconds = time.perf_counter() - started
@@ -120,15 +125,29 @@ def score(finished: RunResult, objective: str, direction: Literal["min", "max"])
     if not finite:
         return Result("failed", cause=f"nan: {objective} is no number in any epoch", epochs=len(curve))
     best = min(finite) if direction == "min" else max(finite)
+    sick = sickness(trained.entry.folder) if len(curve) < trained_epochs(finished.recipe.train) else ""
     return Result(
-        "scored",
+        "stopped" if sick else "scored",
         score=best,
+        cause=sick,
         epochs=len(curve),
         best_epoch=epochs[curve.index(best)]["epoch"],
         run_id=finished.run_id,
         weights=str(trained.entry.folder) if trained.ran else "",
         curve=curve,
     )
+
+
+def sickness(trained: Path) -> str:
+    """Why the diagnosis stopped a training: its gravest finding in one line; empty where it did not.
+
+    Args:
+        trained: Folder of the train stage.
+    """
+    file = trained / "artifacts" / DIAGNOSIS
+    findings = json.loads(file.read_text(encoding="utf-8"))["findings"] if file.exists() else []
+    critical = next((finding for finding in findings if finding["severity"] == "critical"), None)
+    return f"{critical['symptom']}, epoch {critical['called_epoch']}: {critical['message']}" if critical else ""
 
 
 def failure(error: Exception) -> Result:

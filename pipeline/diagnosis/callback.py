@@ -31,6 +31,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             through the network, up to 1,024 tell what a simple model gets, evenly spaced ones.
         y_probe: Their labels.
         on_sick: `stop` ends the training at the first critical finding.
+        later_epochs: Epochs of the plan that this `fit` leaves to a later one; the training is judged by all of it.
         say: Called with findings above a note when they are made, the gravest first.
     """
 
@@ -43,12 +44,13 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         y_probe: Any,
         *,
         on_sick: Literal["warn", "stop"] = "warn",
+        later_epochs: int = 0,
         say: Callable[[list[Finding]], None] = lambda _: None,
     ):
         super().__init__()
         self._say = say
         self._x, self._y = x_probe, y_probe
-        self._on_sick = on_sick
+        self._on_sick, self._later_epochs = on_sick, later_epochs
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
         self._started = self._step_started = self._step_secs = 0.0
@@ -90,7 +92,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
         self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
         first = self._probe.read(0)
-        self._facts = self._probe.facts(planned, steps)
+        self._facts = self._probe.facts(planned + self._later_epochs, steps)
         self._readings, self._epochs, self.findings = [first], [], []
         self.steps_read = self._steps()
         self._diagnose()
@@ -125,10 +127,10 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Looks a last time, and judges the training as a whole."""
+        """Looks a last time, and judges the training as a whole, unless it goes on later."""
         if self._epochs and self._readings[-1].epoch < self._epochs[-1].epoch:
             self._look(self._epochs[-1].epoch)
-        self._ended = True
+        self._ended = not self._later_epochs
         self._diagnose()
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:

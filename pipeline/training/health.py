@@ -40,7 +40,8 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
         return None
     x, y = _probe(validation)
     on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
-    return Diagnosis(x, y, on_sick=on_sick, say=lambda findings: journal.say(told(findings)))
+    later = section.epochs - trained_epochs(section)
+    return Diagnosis(x, y, on_sick=on_sick, later_epochs=later, say=lambda findings: journal.say(told(findings)))
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
