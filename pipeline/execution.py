@@ -17,7 +17,6 @@ from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads, step_by_step
 from pipeline.recipe.tree import Recipe
-from pipeline.reporting import REPORT, reported
 from pipeline.results import scores_on_test
 from pipeline.stages import NAMES, STAGES, Stage, Work, training_setup
 
@@ -80,6 +79,8 @@ class RunResult:
     @property
     def report(self) -> Path:
         """The page about the run."""
+        from pipeline.reporting import REPORT
+
         return Path(self.recipe.tracking.directory) / "runs" / self.run_id / "artifacts" / REPORT
 
     def folder(self, stage: str) -> Path:
@@ -115,6 +116,8 @@ def run(
     stages, forced = _until(until), frozenset(_stage_names(force))
     walk = _Walk(recipe, forced, listener, tracked)
     walk.resume = resume
+    with quiet_imports():
+        from pipeline.reporting import reported
     with walk.tracked(), reported(lambda: walk.run):
         for stage in stages:
             walk.step(stage)
