@@ -17,16 +17,16 @@ class StageFacts:
     name: str
     how: str
     """`ran`, or `reused` from an earlier run."""
-    reason: str = ""
-    """Why it ran, or which run it was reused from."""
-    summary: str = ""
-    """What it gave, one line; empty if it did not end."""
     seconds: float = 0.0
     """Wall time that the stage took in this run."""
     lines: list[str] = field(default_factory=list)
     """What the stage said to the user."""
     artifacts: list[str] = field(default_factory=list)
     """Paths of its artifacts in the run."""
+    reason: str = ""
+    """Why it ran, or which run it was reused from."""
+    summary: str = ""
+    """What it gave, one line; empty if it did not end."""
 
 
 @dataclass

@@ -103,7 +103,7 @@ class Run:
             "stage.key": ingredients.key,
             "stage.code": _digest(ingredients.code),
         }
-        facts = StageFacts(name, "ran", reason)
+        facts = StageFacts(name, "ran", reason=reason)
         stage = Stage(self, Listener(self, facts, folder, ingredients.key), reason)
         self._note(facts, f"ran: {reason}", ingredients)
         started = time.perf_counter()
@@ -129,7 +129,7 @@ class Run:
             facts = StageFacts(name, "ran", summary=entry.result.summary, seconds=entry.seconds)
             self.facts.stages.append(facts)
         else:
-            facts = StageFacts(name, "reused", f"from run {entry.run_id[:8]}", entry.result.summary)
+            facts = StageFacts(name, "reused", reason=f"from run {entry.run_id[:8]}", summary=entry.result.summary)
             self._note(facts, f"reused from {entry.run_id}", entry.ingredients)
         Listener(self, facts, entry.folder, entry.ingredients.key).replay()
 
