@@ -32,7 +32,7 @@ class Work:
     journal: Journal
     run: "Run"
     """The tracked run; its store has the registry."""
-    key: str | None
+    key: str | None = None
     """Of the result, by which what a killed process did outside its folder is found; None: it is done anew."""
 
 

@@ -42,8 +42,10 @@ def scaled(probabilities: Any, temperature: float) -> Any:
     if probabilities.shape[-1] == 1:
         odds = of.log(of.maximum(probabilities, SMALLEST_PROBABILITY))
         odds = odds - of.log(of.maximum(1 - probabilities, SMALLEST_PROBABILITY))
-        return 1 / (1 + of.exp(-odds / temperature))
-    powers = of.exp(of.log(of.maximum(probabilities, SMALLEST_PROBABILITY)) / temperature)
+        # The sigmoid, which does not overflow in this form.
+        return (1 + of.tanh(odds / temperature / 2)) / 2
+    logits = of.log(of.maximum(probabilities, SMALLEST_PROBABILITY)) / temperature
+    powers = of.exp(logits - of.max(logits, axis=-1, keepdims=True))
     return powers / of.sum(powers, axis=-1, keepdims=True)
 
 

@@ -54,7 +54,12 @@ def test_the_layer_scales_as_the_figures_say(task: str) -> None:
     assert Temperature.from_config(layer.get_config()).temperature == 2.0
 
 
-def test_a_network_that_is_sure_of_all_stays_finite() -> None:
-    of = Predicted("binary", np.array([0, 1]), np.array([[0.0], [1.0]]))
-    assert np.isfinite(at_temperature(of, 3.0).outputs).all()
-    assert METRICS["log_loss"](at_temperature(of, 3.0)) < 0.01
+@pytest.mark.parametrize("outputs", [[[0.0], [1.0]], [[1.0, 0.0], [0.0, 1.0]], [[0.01] * 99 + [0.01]] * 2])
+@pytest.mark.parametrize("temperature", [0.05, 3.0, 20.0])
+def test_a_network_that_is_sure_of_all_or_of_nothing_stays_finite(
+    outputs: list[list[float]], temperature: float
+) -> None:
+    task = "binary" if len(outputs[0]) == 1 else "multiclass"
+    of = at_temperature(Predicted(task, np.array([0, 1]), np.array(outputs, np.float32)), temperature)
+    assert np.isfinite(of.outputs).all()
+    assert np.isfinite(METRICS["log_loss"](of))
