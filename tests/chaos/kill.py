@@ -39,26 +39,31 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="Each is killed 1 to 5 times.")
+    parser.add_argument("--kills", type=int, default=0, help="More runs are made until there were so many kills.")
     parser.add_argument("--least", type=int, default=1, help="Fewest kills of a run.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default="", help="Trainings whose names hold this.")
     given = parser.parse_args()
-    names = [name for name in reversed(TRAININGS) if given.only in name]
-    tasks = [(name, f"{given.seed} {i} {name}") for i in range(given.runs) for name in [names[i % len(names)]]]
+    names = [name for name in reversed(TRAININGS) if given.only in name][: given.runs]
     began, runs = time.monotonic(), list[dict[str, Any]]()
     figures.save = _draw_nothing  # a fifth of the time, and nothing of what is compared
     # Workers must not have started TensorFlow: each training is a fork of one.
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("fork").Pool(given.workers) as pool:
         place = Path(folder)
         pool.apply(_prepare, (place,))
-        used = {name for name, _ in tasks}
-        first = {SOURCE} if any("transfer" in name for name in used) else set()
+        first = {SOURCE} if any("transfer" in name for name in names) else set()
         secs = dict(pool.map(partial(_undisturbed, place), first))
-        secs |= dict(pool.map(partial(_undisturbed, place), sorted(used - first), chunksize=1))
-        for run in pool.imap_unordered(partial(_disturbed, place, secs, given.least), tasks):
-            print(json.dumps(run), flush=True)
-            runs.append(run)
+        secs |= dict(pool.map(partial(_undisturbed, place), sorted({*names} - first), chunksize=1))
+        count = given.runs
+        while len(runs) < count:
+            numbered = ((i, names[i % len(names)]) for i in range(len(runs), count))
+            tasks = [(name, f"{given.seed} {i} {name}") for i, name in numbered]
+            for run in pool.imap_unordered(partial(_disturbed, place, secs, given.least), tasks):
+                print(json.dumps(run), flush=True)
+                runs.append(run)
+            if _counts(runs)["kills"] < given.kills:
+                count += given.workers
         pool.close()
         pool.join()
     counts = _counts(runs) | {"secs": round(time.monotonic() - began), "cpu_secs": _cpu_secs()}

@@ -33,8 +33,8 @@ def test_the_trainings_hold_every_technique_that_keeps_something() -> None:
 
 @pytest.mark.timeout(900)  # a minute where nothing else runs
 def test_killed_trainings_end_as_undisturbed_ones() -> None:
-    command = [sys.executable, "-m", "tests.chaos.kill", "--runs", "7", "--least", "4", "--only", ", "]
-    done = subprocess.run([*command, "--seed", "1"], capture_output=True, text=True, timeout=890)
+    command = [sys.executable, "-m", "tests.chaos.kill", "--runs", "7", "--kills", str(NUM_KILLS), "--least", "4"]
+    done = subprocess.run([*command, "--only", ", ", "--seed", "1"], capture_output=True, text=True, timeout=890)
     counts = json.loads(done.stdout.splitlines()[-1])
     assert counts["identical"] == counts["runs"], done.stdout
     assert counts["kills"] >= NUM_KILLS

@@ -29,6 +29,10 @@ INGREDIENTS = Ingredients({}, {}, {}, {})
 KEEPS = "checkpoints"
 
 
+CLOCKED = ("secs", "step_secs", "wait_share", "memory_share")
+"""Fields of an epoch, as the diagnosis sees it, that are measured on a clock, or of the machine."""
+
+
 def in_process(work: Callable[[], None], output: Path) -> None:
     """Does something in a process of its own, so that this one does not start TensorFlow."""
     status = os.waitpid(fork(work, output), 0)[1]
@@ -106,7 +110,7 @@ def without_clock(state: dict[str, Any]) -> dict[str, Any]:
         fields.pop("_secs", None)
         if "seen" in fields:
             seen = json.loads(fields["seen"])
-            seen["epochs"] = [{**each, "secs": 0, "memory_share": 0} for each in seen["epochs"]]
+            seen["epochs"] = [{**each, **dict.fromkeys(CLOCKED, 0)} for each in seen["epochs"]]
             fields["seen"] = json.dumps(seen)
     return {**state, "callbacks": callbacks}
 
