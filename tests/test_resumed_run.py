@@ -25,7 +25,7 @@ def recipe(folder: Path, *overrides: str) -> Recipe:
         "name": "resumed",
         "data": {"type": "csv", "path": str(folder / "data.csv"), "label": "label", "batch_size": 16},
         "model": {"type": "mlp", "units": [8], "dropout": 0.2},
-        "train": {"epochs": 3},
+        "train": {"epochs": 3, "early_stopping": {"monitor": "val_loss", "patience": 3}},
         "tracking": {"directory": str(folder / "mlruns"), "uri": f"sqlite:///{folder}/mlflow.db"},
     }
     return load_recipe(tree, overrides)

@@ -113,7 +113,10 @@ def fitted(remedy: Remedy, facts: Facts) -> Remedy:
     widest = max((layer.width for layer in facts.layers[:-1]), default=1)
     value = min(10 * DEFAULT_RATE, TRAVEL / steps, 0.1 / math.sqrt(max(1, widest)))
     value = float(f"{max(DEFAULT_RATE, value):.1g}")
-    return Remedy({**remedy.overrides, "train.optimizer.learning_rate": value}, remedy.why)
+    if value == DEFAULT_RATE:
+        return remedy
+    why = "Adam adapts the step of each weight (Kingma and Ba 2015); at this rate it gets there within the plan"
+    return Remedy({**remedy.overrides, "train.optimizer.learning_rate": value}, why)
 
 
 def smaller_from(epoch: int, factor: float = 0.1) -> Remedy:

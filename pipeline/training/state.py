@@ -36,7 +36,7 @@ class TrainingState:
 
     Args:
         learner: Compiled and built.
-        callbacks: Those of the step loop; first asked once their training has begun.
+        callbacks: Those of the step loop, one of a class; first asked once their training has begun.
         check: Called before the state is read; raises where that is not to be kept.
     """
 
@@ -48,7 +48,7 @@ class TrainingState:
     ):
         self._learner = learner
         self._check = check
-        self._callbacks = {f"{i}-{type(callback).__name__}": callback for i, callback in enumerate(callbacks)}
+        self._callbacks = {type(callback).__name__: callback for callback in callbacks}
 
     def take(
         self, place: Place, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
@@ -75,13 +75,18 @@ class TrainingState:
         return dict(zip(self._variables, self._read(), strict=True))
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Puts a state back, bit by bit.
+        """Puts a state back, bit by bit; callbacks that were not there when it was taken stay as they are.
+
+        One is the diagnosis, where a training too short for it goes on for more epochs.
 
         Raises:
-            UserError: If it is the state of another network, optimiser or set of callbacks.
+            UserError: If it is the state of another network or optimiser.
         """
         facts = checkpoint.facts["state"]
+        added = self._callbacks.keys() - {name.partition("/")[0] for name in checkpoint.arrays}
         for name, variable in self._variables.items():
+            if name.partition("/")[0] in added:
+                continue
             value = checkpoint.arrays.get(name)
             if value is None or value.shape != tuple(variable.shape) or value.dtype != variable.dtype:
                 raise UserError(

@@ -36,11 +36,11 @@ class DyingRelu(Rule):
         if not dying.any():
             return
         first = signals.facts.layers[int(dying.argmax())].name
+        whose = f"{dying.sum()} layers have, the first of them {first}," if dying.sum() > 1 else f"{first} has"
         yield self.finding(
             signals,
             if_failed(learning),
-            f"{dying.sum()} layers have lost {self.dead_share:.0%} of their units or more, the first of them {first}: "
-            "these give 0 for every example and cannot recover.",
+            f"{whose} lost {self.dead_share:.0%} of the units or more: these give 0 for every example and cannot recover.",
             layers=worst_first(signals, dead, dying),
             evidence={"largest share of dead units": float(dead[dying].max())},
         )
