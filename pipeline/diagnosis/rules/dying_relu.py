@@ -40,7 +40,8 @@ class DyingRelu(Rule):
         yield self.finding(
             signals,
             if_failed(learning),
-            f"{whose} lost {self.dead_share:.0%} of the units or more: these give 0 for every example and cannot recover.",
+            f"{whose} lost {self.dead_share:.0%} of the units or more: "
+            "these give 0 for every example and cannot recover.",
             layers=worst_first(signals, dead, dying),
             evidence={"largest share of dead units": float(dead[dying].max())},
         )
