@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from benchmarks.diagnosis_cases import RECENT
 from benchmarks.diagnosis_repairs import METHODS, PORTFOLIO, Mended
 from benchmarks.diagnosis_report import Row
 from benchmarks.diagnosis_shares import median, share
@@ -15,33 +16,33 @@ NAMES = {"ours": "Plumbline", "portfolio": "tanh, Adam, ReLU + He", "random": "r
 
 
 def repairs(rows: Sequence[Row]) -> str:
-    """Compares all methods on the sick trainings that every one of them has tried."""
-    tried = [row for row in rows if all(method in row.repairs for method in METHODS)]
-    if not tried:
+    """What ours mends, and beside each other method what ours mends of the same trainings."""
+    ours = [row for row in rows if "ours" in row.repairs]
+    if not ours:
         return "## no repairs\n"
-    lines = [f"{'within trainings':24} " + " ".join(f"{f'{budget}':28}" for budget in BUDGETS)]
-    for method in METHODS:
-        cells = [_within(tried, method, budget) for budget in BUDGETS]
-        lines.append(f"{NAMES[method]:24} " + " ".join(f"{cell:28}" for cell in cells))
-    ours = [row.repairs["ours"] for row in tried]
-    verdicts = Counter(mended.verdict for mended in ours)
-    gains = [_last(row.repairs["ours"]) - _last_of(row) for row in tried]
-    controls = [bool(mended.control_good) for mended in ours]
-    told = [row for row in tried if row.repairs["ours"].verdict == "repaired"]
-    true = [row.repairs["ours"].good for row in told]
+    lines = [f"{'within trainings':34} " + " ".join(f"{f'{budget}':28}" for budget in BUDGETS), _line(ours, "ours")]
+    for method in [each for each in METHODS if each != "ours"]:
+        both = [row for row in ours if method in row.repairs]
+        lines += [_line(both, method), _line(both, "ours", "  ours, the same trainings")] if both else []
+    verdicts = Counter(row.repairs["ours"].verdict for row in ours)
+    gains = [_last(row.repairs["ours"].scores) - _last(row.training.scores) for row in ours]
+    told = [row for row in ours if row.repairs["ours"].verdict == "repaired"]
     lines += [
-        f"{'the untouched control':24} {_share(tried, controls)}",
+        f"{'the untouched control':34} {_share(ours, [bool(row.repairs['ours'].control_good) for row in ours])}",
         f"verdicts of ours: {', '.join(f'{count} {name}' for name, count in verdicts.most_common())}; "
-        f"of those called repaired, in truth: {_share(told, true)}",
+        f"of those called repaired, in truth: {_share(told, [row.repairs['ours'].good for row in told])}",
         f"accuracy gained by ours: {sum(gains) / len(gains):+.3f} (mean)",
-        "epochs spent, relative to those planned, the control's among them: "
-        f"{median([_spent(row, 'ours') for row in tried]):.2f} ours, "
-        f"{median([_spent(row, 'portfolio') for row in tried]):.2f} portfolio, "
-        f"{median([_spent(row, 'random') for row in tried]):.2f} random (medians)",
+        f"epochs spent, relative to those planned (medians): {', '.join(_spent(ours, method) for method in METHODS)}; "
+        "the control's among those of ours",
     ]
     return "\n".join(
-        [f"## repair of {len(tried)} sick trainings that can be mended: reach 0.9 of a good one", *lines, ""]
+        [f"## repair of {len(ours)} sick trainings that can be mended: reach 0.9 of a good one", *lines, ""]
     )
+
+
+def _line(rows: Sequence[Row], method: str, name: str = "") -> str:
+    cells = [_within(rows, method, budget) for budget in BUDGETS]
+    return f"{name or NAMES[method]:34} " + " ".join(f"{cell:28}" for cell in cells)
 
 
 def _within(rows: Sequence[Row], method: str, budget: int) -> str:
@@ -54,17 +55,14 @@ def _good_within(mended: Mended, budget: int) -> bool:
     return mended.good and 0 < mended.healed_at <= budget
 
 
-def _last(mended: Mended) -> float:
-    return sum(mended.scores[-5:]) / max(1, len(mended.scores[-5:]))
+def _last(scores: Sequence[float]) -> float:
+    recent = scores[-RECENT:]
+    return sum(recent) / max(1, len(recent))
 
 
-def _last_of(row: Row) -> float:
-    recent = row.training.scores[-5:]
-    return sum(recent) / len(recent)
-
-
-def _spent(row: Row, method: str) -> float:
-    return row.repairs[method].epochs / row.case.epochs
+def _spent(rows: Sequence[Row], method: str) -> str:
+    shares = [row.repairs[method].epochs / row.case.epochs for row in rows if method in row.repairs]
+    return f"{median(shares):.2f} {method}"
 
 
 def _share(rows: Sequence[Row], hits: Sequence[bool]) -> str:
