@@ -143,7 +143,8 @@ class FirstQuestion(Section):
         if signals.ended and skill < self.min_skill:
             reference = f"nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
             return f"it ended at {signals.score:.3g}; {reference}"
-        if signals.ended and signals.last.loss > self.max_loss * facts.constant_loss:
+        # Where the probe has one class alone, a constant answer is perfect, and nothing compares with it.
+        if signals.ended and signals.last.loss > self.max_loss * facts.constant_loss > 0:
             ratio = signals.last.loss / facts.constant_loss
             return f"its loss on the probe is {ratio:.2g} times that of a constant answer"
         return ""

@@ -81,6 +81,11 @@ def test_where_neighbours_are_no_better_than_chance_nothing_is_said_of_skill() -
     assert not ask(signals).failed
 
 
+def test_where_the_probe_has_one_class_nothing_is_held_to_a_constant_answer() -> None:
+    facts = {"constant_loss": 0.0, "chance": 1.0, "neighbours": 1.0}
+    assert not ask(training([0.6] * 20, score=1.0, loss=0.1, facts=facts, ended=True)).failed
+
+
 def test_probes_follow_round_numbers_and_end_with_the_plan() -> None:
     assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 120]
 
