@@ -113,7 +113,7 @@ def _train(tree: Tree, out: Path) -> dict[str, Any]:
     clock: list[float] = []
 
     def listen(record: dict[str, Any]) -> None:
-        if record["kind"] == "metrics" and record["step"] is not None:
+        if record["kind"] == "metrics" and "loss" in record["values"]:
             clock.append(time.process_time())
 
     stage = next(stage for stage in STAGES if stage.name == "train")
