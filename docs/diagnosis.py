@@ -148,7 +148,7 @@ def page() -> str:
         parts += [
             "## Cost\n",
             COST_NOTES,
-            f"```\n$ python -m benchmarks.diagnosis_cost\n{COST.read_text()}```\n",
+            f"```\n$ python -m benchmarks.diagnosis_cost --rounds 2 --large-rounds 0\n{COST.read_text()}```\n",
         ]
     return "\n".join(parts)
 
