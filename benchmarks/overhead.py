@@ -32,7 +32,7 @@ from pipeline.journal import Journal, Record
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.stages import training_setup
-from pipeline.tracking import Tracking
+from pipeline.tracking import Run, Tracking
 from pipeline.training.assemble import assemble
 from pipeline.training.loop import Loop
 from pipeline.training.train import train
@@ -159,20 +159,22 @@ def loop_alone(recipe: Recipe, prepared: Path, window: Window) -> None:
 
 def tracked(recipe: Recipe, prepared: Path, window: Window) -> None:
     """Trains as a stage of a run of its own."""
+    tracking = Tracking.open(recipe.tracking, experiment="overhead", base=Path.cwd())
+    with tracking.run("overhead", params=recipe.flat(), environment={}, artifacts={}) as run:
+        staged(recipe, prepared, run, window.epoch_ended)
+
+
+def staged(recipe: Recipe, prepared: Path, run: Run, ended: Callable[[], None]) -> None:
+    """Trains as a stage of a run; says when each epoch was recorded."""
     out = Path(tempfile.mkdtemp(dir=Path.cwd()))
 
     def listen(record: Record) -> None:
         if record["kind"] == "metrics" and record["step"] is not None:
-            window.epoch_ended()
+            ended()
 
-    tracking = Tracking.open(recipe.tracking, experiment="overhead", base=Path.cwd())
-    with (
-        tracking.run("overhead", params=recipe.flat(), environment={}, artifacts={}) as run,
-        run.stage("train", folder=out, reason="measured", ingredients=Ingredients({}, {}, {}, {})) as stage,
-    ):
-        train(
-            training_setup(recipe, prepared), out=out, journal=Journal(out / "journal.jsonl", (stage.listener, listen))
-        )
+    with run.stage("train", folder=out, reason="measured", ingredients=Ingredients({}, {}, {}, {})) as stage:
+        journal = Journal(out / "journal.jsonl", (stage.listener, listen))
+        train(training_setup(recipe, prepared), out=out, journal=journal)
 
 
 def report(secs: dict[str, list[Times]], sent_secs: float) -> None:
