@@ -6,14 +6,13 @@ registry and who is champion; and record by record what each run's folder holds 
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from pipeline.stages import NAMES
 from pipeline.sync import sync
 from pipeline.tracking import RunFolder, Sender, open_store, run_folders
 from tests.chaos.instants import OUTSIDE, Instant
-from tests.chaos.trainings import fork, in_process
+from tests.chaos.trainings import in_process, is_killed
 from tests.tracking.ledger import of_folder, of_store
 
 MOST_KILLS = 5
@@ -76,14 +75,9 @@ def _run_with_kills(folder: Path, chance: random.Random, secs: float) -> Counter
     killed = Counter[str]()
     for _ in range(chance.randint(1, MOST_KILLS)):
         instant = _draw(folder, chance)
-        child = fork(lambda instant=instant: _run(folder, instant), folder / "output.txt")
-        if instant is None:
-            time.sleep(chance.random() * secs)
-            os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-        if status == 0:
+        work = partial(_run, folder, instant)
+        if not is_killed(work, folder / "output.txt", after_secs=None if instant else chance.random() * secs):
             break
-        assert os.WIFSIGNALED(status), (folder / "output.txt").read_text()
         killed[instant.kind if instant else OUTSIDE] += 1
     in_process(lambda: _run(folder), folder / "output.txt")
     return killed

@@ -39,6 +39,21 @@ def in_process(work: Callable[[], None], output: Path) -> None:
     assert status == 0, output.read_text()
 
 
+def is_killed(work: Callable[[], None], output: Path, *, after_secs: float | None) -> bool:
+    """Does something in a process that SIGKILL ends: after a time, or at an instant of its own (None).
+
+    Returns:
+        Whether it was killed before it had ended.
+    """
+    child = fork(work, output)
+    if after_secs is not None:
+        time.sleep(after_secs)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    assert status == 0 or os.WIFSIGNALED(status), output.read_text()
+    return status != 0
+
+
 def run_to_end(setup: TrainingSetup, folder: Path) -> None:
     """Trains, or goes on, without a disturbance."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,14 +80,9 @@ def run_with_kills(
     kills, half_written = Counter[str](), 0
     for more in range(num_kills, 0, -1):
         instant = draw(chance, _left(setup, folder), more)
-        child = fork(partial(_run_armed, instant, setup, folder), folder / "output.txt")
-        if instant is None:
-            time.sleep(chance.random() * secs)
-            os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-        if status == 0:
+        work = partial(_run_armed, instant, setup, folder)
+        if not is_killed(work, folder / "output.txt", after_secs=None if instant else chance.random() * secs):
             break
-        assert os.WIFSIGNALED(status), (folder / "output.txt").read_text()
         kills[instant.kind if instant else OUTSIDE] += 1
         half_written += bool(list(folder.rglob("*.tmp")))
     run_to_end(setup, folder)
