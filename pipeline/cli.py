@@ -449,14 +449,15 @@ def compare(uri: str | None, a: str, b: str, more: tuple[str, ...], out: Path) -
 
 @command
 @click.argument("run", required=False)
+@click.option("--all", "every", is_flag=True, help="Also runs that were sent whole: of a store that lost them.")
 @click.option("--uri", default=None, help="Send to this MLflow store, instead of that of each run.")
 @recorded
-def sync(run: str | None, uri: str | None, directory: Path) -> None:
+def sync(run: str | None, every: bool, uri: str | None, directory: Path) -> None:
     """Sends what MLflow lacks of the runs recorded here. RUN is an id or a name; by default all that have ended."""
     from pipeline.sync import sync as send
 
     runs_sent = []
-    for synced in send(directory, run, uri=uri):
+    for synced in send(directory, run, every=every, uri=uri):
         click.echo(f"{synced.id[:8]}  {synced.name}  {synced.num_sent} records sent")
         runs_sent.append(synced)
     problems = [f"{synced.id[:8]}  {synced.name}: {synced.problem}" for synced in runs_sent if synced.problem]

@@ -23,13 +23,17 @@ class Synced:
     """Why the store does not have all of it; None: it has."""
 
 
-def sync(directory: Path, run: str | None = None, *, uri: str | None = None) -> Iterator[Synced]:
+def sync(directory: Path, run: str | None = None, *, every: bool = False, uri: str | None = None) -> Iterator[Synced]:
     """Sends what the store lacks of the runs recorded in a folder; what is there already stays as it is.
+
+    A run that was sent whole is only asked for where it is named, or `every` is: a store that came back without it is
+    told all of it again.
 
     Args:
         directory: The recipe's `tracking.directory`.
         run: The one run to send: its id, a unique beginning of it, or a name, of which the latest run is meant. By
             default all that have ended and were not sent whole.
+        every: All that have ended, sent whole or not.
         uri: MLflow tracking URI to send to, instead of that of each run.
 
     Raises:
@@ -37,14 +41,15 @@ def sync(directory: Path, run: str | None = None, *, uri: str | None = None) -> 
     """
     root = directory / "runs"
     reap_folders(root)
-    for folder in _chosen(root, run):
+    for folder in _chosen(root, run, every):
         header = folder.header
-        yield Synced(header.id, header.name, *_send(Sender(folder, uri)))
+        yield Synced(header.id, header.name, *_send(Sender(folder, uri, doubts=every or run is not None)))
 
 
-def _chosen(root: Path, run: str | None) -> list[RunFolder]:
+def _chosen(root: Path, run: str | None, every: bool) -> list[RunFolder]:
     if run is None:
-        return [folder for folder in unsent_folders(root) if not folder.lives()]
+        recorded = run_folders(root) if every else unsent_folders(root)
+        return [folder for folder in recorded if not folder.lives()]
     folders = {folder.path.name: folder for folder in run_folders(root)}
     records = sorted(map(read_folder, folders.values()), key=lambda record: record.started, reverse=True)
     return [folders[find_run(records, run).id]]

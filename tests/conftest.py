@@ -1,11 +1,46 @@
 """Fixtures of several test modules. Keras is imported by the first test that needs it, not by all."""
 
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from tests.small_runs import Registered, Stages
+
+
+@pytest.fixture(scope="session")
+def place_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Places an empty MLflow store in a folder, as `mlflow.db`; returns its URI.
+
+    It is made once for all workers and copied: MLflow takes seconds to make its tables.
+    """
+    made = tmp_path_factory.getbasetemp().parent / "empty" / "mlflow.db"
+    made.parent.mkdir(exist_ok=True)
+    with FileLock(made.with_name("made.lock")):
+        if not made.exists():
+            from pipeline.tracking import open_store
+
+            open_store("sqlite:///part.db", made.parent)
+            (made.parent / "part.db").rename(made)
+
+    def placed(folder: Path) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made, folder / "mlflow.db")
+        return f"sqlite:///{folder / 'mlflow.db'}"
+
+    return placed
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place_store: Callable[[Path], str]) -> Path:
+    """A working directory of its own, with an empty store where a recipe has it by default."""
+    place_store(tmp_path / "mlruns")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +72,11 @@ def topics(tmp_path_factory: pytest.TempPathFactory) -> "Stages":
 
 
 @pytest.fixture(scope="session")
-def registered(tmp_path_factory: pytest.TempPathFactory, digits: "Stages", cells: "Stages") -> "Registered":
+def registered(
+    tmp_path_factory: pytest.TempPathFactory, place_store: Callable[[Path], str], digits: "Stages", cells: "Stages"
+) -> "Registered":
     from tests.small_runs import register_all
 
-    return register_all(tmp_path_factory.mktemp("registered"), digits=digits, cells=cells)
+    folder = tmp_path_factory.mktemp("registered")
+    place_store(folder)
+    return register_all(folder, digits=digits, cells=cells)

@@ -57,6 +57,8 @@ class Sender:
     folder: RunFolder
     uri: str | None = None
     """Where to, instead of where the run was recorded for."""
+    doubts: bool = False
+    """Whether to ask the store for a run that it has acknowledged; one that it no longer has is sent again."""
     _backlog: list[Record] = field(default_factory=list)
     """Records that were read and not acknowledged."""
     _read: tuple[int, int] = (0, 0)
@@ -81,12 +83,13 @@ class Sender:
             if sent.uri != uri:
                 sent = Sent(uri)
             self._read_on(sent.next)
-            if not self._backlog and not self._is_unsettled:
+            if not self._backlog and not self._is_unsettled and not self.doubts:
                 return 0
             store = open_store(uri, Path.cwd())
             try:
                 return self._send(store, sent)
             except _ForgottenError:
+                self.folder.mark_unsent()
                 self._read_on(0)
                 return self._send(store, Sent(uri))
 
@@ -108,6 +111,8 @@ class Sender:
     def _send(self, store: Store, sent: Sent) -> int:
         count, target = len(self._backlog), _Target(self.folder, store, sent)
         try:
+            if self.doubts:
+                target.look_up()
             for chunk in _chunks(self._backlog):
                 target.take(chunk)
                 self._acknowledge(sent, chunk[-1])
@@ -156,6 +161,11 @@ class _Target:
                 return
             for record in chunk:
                 self.take([record])
+
+    def look_up(self) -> None:
+        """Asks for the runs that the store has acknowledged; raises an `MlflowException` if it has not one of them."""
+        for run_id in self.sent.ids.values():
+            self.client.get_run(run_id)
 
     def remove_doubles(self) -> None:
         """Removes runs that a server created for a call whose answer never came."""

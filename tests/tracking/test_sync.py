@@ -1,5 +1,6 @@
 """`plumbline sync`: what it sends, says and refuses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli import main
 from pipeline.tracking import RunFolder, open_store
 from tests.test_tracking import NOBODY
+from tests.tracking.ledger import assert_all_there_once
 from tests.tracking.writing import open_at, write_run
 
 
@@ -35,11 +37,31 @@ def test_an_unknown_run_is_refused(recorded: RunFolder) -> None:
     assert "Did you mean `digits`?" in result.stderr
 
 
-def test_it_says_what_was_sent_and_then_that_nothing_is_left(recorded: RunFolder, tmp_path: Path) -> None:
-    uri = open_store("sqlite:///mlflow.db", tmp_path).uri
+def test_it_says_what_was_sent_and_then_that_nothing_is_left(
+    recorded: RunFolder, place_store: Callable[[Path], str], tmp_path: Path
+) -> None:
+    uri = place_store(tmp_path)
     count = len(list(recorded.records()))
     first = plumbline_sync(recorded, "digits", "--uri", uri)
     assert (first.exit_code, first.output) == (0, f"{recorded.path.name[:8]}  digits  {count} records sent\n")
+    assert "nothing to send" in plumbline_sync(recorded).output
+
+
+@pytest.mark.parametrize("named", ["digits", "--all"])
+def test_a_store_that_lost_a_run_is_told_all_of_it_again(
+    recorded: RunFolder, place_store: Callable[[Path], str], tmp_path: Path, named: str
+) -> None:
+    had, lost = (open_store(place_store(tmp_path / name), tmp_path) for name in ("had", "lost"))
+    count = len(list(recorded.records()))
+    plumbline_sync(recorded, "digits", "--uri", had.uri)
+    assert "digits  0 records sent" in plumbline_sync(recorded, named, "--uri", had.uri).output
+    acknowledged = recorded.path / "sent.json"
+    acknowledged.write_text(acknowledged.read_text().replace(had.uri, lost.uri))
+    assert "nothing to send" in plumbline_sync(recorded, "--uri", lost.uri).output
+    assert f"digits  {count} records sent" in plumbline_sync(recorded, named, "--uri", lost.uri).output
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    assert_all_there_once(recorded, lost, copies)
     assert "nothing to send" in plumbline_sync(recorded).output
 
 
