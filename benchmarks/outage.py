@@ -125,7 +125,7 @@ def compare(uri: str) -> None:
     counts, store = Counter[str](), open_store(uri, Path.cwd())
     for folder in run_folders(Path("mlruns") / "runs"):
         for done in sync(Path("mlruns"), folder.path.name, uri=uri):
-            counts["not_sent"] += bool(done.problem)
+            counts["runs_not_sent"] += bool(done.problem)
         copies = Path("copies") / folder.path.name
         copies.mkdir(parents=True)
         here, there = of_folder(folder), of_store(store, folder.header.id, copies)

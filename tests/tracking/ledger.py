@@ -1,5 +1,6 @@
 """What a run's folder holds and what MLflow has of it, in one form: equal if nothing lacks and nothing is doubled."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ def of_folder(folder: RunFolder) -> Ledger:
                     (run, key, repr(value), record["step"] or 0, record["time"]) for key, value in values.items()
                 )
             case "params":
-                texts = {key: value if isinstance(value, str) else str(value) for key, value in values.items()}
+                texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
                 ledger.params |= {(run, key): value for key, value in texts.items()}
             case "tags":
                 ledger.tags |= {(run, key): value for key, value in values.items()}

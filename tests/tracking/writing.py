@@ -24,10 +24,9 @@ def write_run(
     after_epoch: Callable[[Run, int], None] = lambda *_: None,
 ) -> RunFolder:
     """Writes a run of two stages, or goes on with one that was killed; returns its folder."""
-    environment = {"python": "3.11"}
-    with tracking.run(
-        "digits", params={"seed": 42}, environment=environment, artifacts={"recipe.yaml": "name: digits"}, run_id=run_id
-    ) as run:
+    params = {"seed": 42, "model.filters": [8, 16], "model.batch_norm": False}
+    files = {"recipe.yaml": "name: digits"}
+    with tracking.run("digits", params=params, environment={"python": "3.11"}, artifacts=files, run_id=run_id) as run:
         run.log_data("digits", MANIFEST)
         for name in ("train", "evaluate"):
             folder = out / name
