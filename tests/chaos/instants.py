@@ -49,6 +49,9 @@ PLACES: dict[str, tuple[Any, str]] = {
 LINES = {"checkpoint writing": 200, "stage commit": 22, "journal append": 8, "restoring": 150}
 """About how many lines of this project run there; who has run fewer is killed when the function returns."""
 
+LATER = 0.5
+"""How often a training without a checkpoint is left alone until it has one, as there is more to go wrong after it."""
+
 MOMENT_SECS = 0.03
 """For the other kinds: the longest time after the function is called."""
 
@@ -111,6 +114,9 @@ def draw(chance: random.Random, left: Left, num_kills: int) -> Instant | None:
         left: What is before the training.
         num_kills: How many more times it is to be killed, this one included.
     """
+    if not left.begun and chance.random() < LATER:
+        call = chance.randint(3, max(3, left.epochs * NUM_STEPS // num_kills))
+        return Instant(chance.choice(["a step", "checkpoint writing"]), call, chance.random())
     kinds = ["a step", "checkpoint writing", "journal append", "torn append", "validation", OUTSIDE]
     kinds += ["restoring"] * left.begun + ["between phases"] * (left.phases > 0) * 3
     kind = chance.choice(kinds + ["stage commit"] * 2 * (num_kills == 1))

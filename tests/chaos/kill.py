@@ -28,7 +28,7 @@ from tests.small_runs import write_digits
 MOST_KILLS = 5
 """Of one run; fewer where it ends before."""
 
-TOLD = ("continued", "half_written", "cut")
+TOLD = ("saved", "continued", "half_written", "cut")
 """Counts that `run_with_kills` returns beside those of the kills."""
 
 
@@ -134,8 +134,9 @@ def _in_words(counts: dict[str, Any]) -> str:
     where = ", ".join(f"{kind} {count}" for kind, count in counts["kinds"].items())
     return (
         f"{counts['identical']} of {counts['runs']} runs ended as their undisturbed twins, to the bit. "
-        f"{counts['kills']} processes were killed ({where}); {counts['continued']} went on from a checkpoint, "
-        f"{counts['half_written']} left one half written, {counts['cut']} a torn record."
+        f"{counts['kills']} processes were killed ({where}): {counts['saved']} left a checkpoint, "
+        f"{counts['half_written']} one half written, {counts['cut']} a torn record; "
+        f"{counts['continued']} went on from a checkpoint."
     )
 
 

@@ -33,9 +33,10 @@ def test_the_trainings_hold_every_technique_that_keeps_something() -> None:
 
 @pytest.mark.timeout(900)  # a minute where nothing else runs
 def test_killed_trainings_end_as_undisturbed_ones() -> None:
-    command = [sys.executable, "-m", "tests.chaos.kill", "--runs", "7", "--kills", str(NUM_KILLS), "--least", "4"]
+    command = [sys.executable, "-m", "tests.chaos.kill", "--runs", "6", "--kills", str(NUM_KILLS), "--least", "4"]
     done = subprocess.run([*command, "--only", ", ", "--seed", "1"], capture_output=True, text=True, timeout=890)
     counts = json.loads(done.stdout.splitlines()[-1])
     assert counts["identical"] == counts["runs"], done.stdout
     assert counts["kills"] >= NUM_KILLS
-    assert counts["continued"] >= NUM_KILLS / 2, "most kills are to come after the first checkpoint"
+    assert counts["saved"] >= counts["kills"] / 2, "most kills are to come after the first checkpoint"
+    assert counts["continued"] > 0

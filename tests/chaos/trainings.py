@@ -73,22 +73,24 @@ def run_with_kills(
         secs: What the training takes where nothing kills it.
 
     Returns:
-        `kills`: kind of instant to number; `continued`: processes that went on from a checkpoint; `half_written`: kills
-        that left a checkpoint under its temporary name; `cut`: journals whose torn end was cut off.
+        `kills`: kind of instant to number; `saved`: kills that left a checkpoint; `continued`: processes that went on
+        from one; `half_written`: kills that left one under its temporary name; `cut`: journals whose torn end was cut
+        off.
     """
     folder.mkdir(parents=True)
-    kills, half_written = Counter[str](), 0
+    kills, saved, half_written = Counter[str](), 0, 0
     for more in range(num_kills, 0, -1):
         instant = draw(chance, _left(setup, folder), more)
         work = partial(_run_armed, instant, setup, folder)
         if not is_killed(work, folder / "output.txt", after_secs=None if instant else chance.random() * secs):
             break
         kills[instant.kind if instant else OUTSIDE] += 1
+        saved += bool(list(folder.rglob(f"*{SUFFIX}")))
         half_written += bool(list(folder.rglob("*.tmp")))
     run_to_end(setup, folder)
     said = [record.get("text", "") for record in read_journal(written(folder) / "journal.jsonl")]
     continued, cut = (sum(text.startswith(begin) for text in said) for begin in ("goes on from", "journal: its last"))
-    return {"kills": dict(kills), "continued": continued, "half_written": half_written, "cut": cut}
+    return {"kills": dict(kills), "saved": saved, "continued": continued, "half_written": half_written, "cut": cut}
 
 
 def outcome(folder: Path) -> dict[str, Any]:
