@@ -1,6 +1,6 @@
 """Runs compared by what they answered: found by name, read from disk or store, logged to a run about it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -35,10 +35,11 @@ def write_run(name: str, files: Mapping[str, Path], **params: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def runs(tmp_path_factory: pytest.TempPathFactory, place_store: Callable[[Path], str]) -> Iterator[dict[str, str]]:
     """Three runs of one test set, one that was not evaluated, and two recipes over seeds; in the working directory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("runs"))
+        place_store(Path("mlruns"))
         yield write_runs(Path.cwd())
 
 

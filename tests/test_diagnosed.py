@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from pipeline import load_recipe, run
@@ -11,8 +10,7 @@ from pipeline.cli import main
 SICK = ["train.epochs=5", "train.on_sick=stop", "model.kernel_initializer=zeros", "tracking.system_metrics=false"]
 
 
-def test_a_sick_run_is_told_with_remedies_and_ends_with_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
     recipe = load_recipe("digits", [*SICK, "train.early_stopping=null"])
     run(recipe, until="train")
     told = CliRunner().invoke(main, ["diagnose", "digits"])

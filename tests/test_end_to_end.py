@@ -28,9 +28,10 @@ SMALL = [
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory):
+def here(tmp_path_factory, place_store):
     """A working directory for the module: runs share its store, as a user's do."""
     folder = tmp_path_factory.mktemp("work")
+    place_store(folder / "mlruns")
     before = Path.cwd()
     os.chdir(folder)
     yield folder
@@ -212,7 +213,7 @@ def test_a_folder_of_images_of_ones_own_runs_with_a_short_recipe(here):
         "train: {epochs: 12}\ntracking: {system_metrics: false}\n",
         encoding="utf-8",
     )
-    assert run("images.yaml").test_metrics["accuracy"] > 0.9
+    assert run("images.yaml", until="evaluate").test_metrics["accuracy"] > 0.9
 
 
 def test_texts_of_ones_own_run_with_a_short_recipe(here):
@@ -255,7 +256,7 @@ def test_a_run_killed_in_training_is_closed_and_done_again(here, first, client):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert client.get_run(train.info.run_id).info.status == "RUNNING"
-    again = run("digits", [*SMALL, "train.epochs=2", "name=killed"])
+    again = run("digits", [*SMALL, "train.epochs=2", "name=killed"], until="train")
     assert client.get_run(train.info.run_id).info.status == "KILLED"
     assert actions(again)["train"] == "first run of this recipe"
     assert not list(Path("mlruns/stages/train").glob(".*.partial/network.keras"))

@@ -95,16 +95,15 @@ def test_a_loss_that_falls_nowhere_is_a_user_error(digits: Stages) -> None:
         range_test(training)
 
 
-def test_the_command_prints_draws_logs_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_the_command_prints_draws_logs_and_writes(here: Path) -> None:
     arguments = ["lr-find", "digits", "tracking.system_metrics=false", "model.units=16", "--steps", "60"]
     done = CliRunner().invoke(main, [*arguments, "--write", "mine.yaml"], catch_exceptions=False)
     override = next(line.split()[-1] for line in done.output.splitlines() if line.startswith("suggests"))
-    written = load_recipe(tmp_path / "mine.yaml")
+    written = load_recipe(here / "mine.yaml")
     assert written == load_recipe("digits", ["tracking.system_metrics=false", "model.units=16", override])
-    with Image.open(tmp_path / "lr_find.png") as picture:
+    with Image.open(here / "lr_find.png") as picture:
         assert picture.format == "PNG"
-    client = open_store(written.tracking.uri, tmp_path, create=False).client
+    client = open_store(written.tracking.uri, here, create=False).client
     run_id = done.output.split("to run ")[1].split()[0]
     assert [file.path for file in client.list_artifacts(run_id, "lr_find")] == ["lr_find/lr_find.png"]
     assert client.get_run(run_id).info.status == "FINISHED"

@@ -1,6 +1,7 @@
 """A run is trained again: identical, or the step, the tensor and the ingredient that differ."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.training.trail import is_chosen
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory, place_store: Callable[[Path], str]) -> tuple[Path, str, Path]:
     """The directory of a run, its id and what it trained."""
     folder = tmp_path_factory.mktemp("replayed")
     random = np.random.Generator(np.random.PCG64(0))
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path]:
         "data": {"type": "csv", "path": str(folder / "data.csv"), "label": "label", "batch_size": 16},
         "model": {"type": "mlp", "units": [8], "dropout": 0.2},
         "train": {"epochs": 3},
-        "tracking": {"directory": str(folder / "mlruns"), "uri": f"sqlite:///{folder}/mlflow.db"},
+        "tracking": {"directory": str(folder / "mlruns"), "uri": place_store(folder)},
     }
     done = run(recipe, until="train")
     return folder / "mlruns", done.run_id, done.folder("train")

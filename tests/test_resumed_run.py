@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,10 @@ def fingerprint(result: RunResult) -> str:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stopped(tmp_path_factory: pytest.TempPathFactory, place_store: Callable[[Path], str]) -> Path:
     """Folder of a run that was stopped after its first epoch."""
     folder = tmp_path_factory.mktemp("stopped")
+    place_store(folder)
     with pytest.raises(TrainingStoppedError, match="143"):
         run(recipe(folder), until="train", listener=stop_in_first_epoch)
     return folder
@@ -55,8 +57,9 @@ def test_another_recipe_is_refused_where_the_user_asked_to_go_on(stopped: Path) 
 
 
 def test_the_same_run_goes_on_to_the_end_that_it_would_have_had_and_then_for_more_epochs(
-    stopped: Path, tmp_path: Path
+    stopped: Path, tmp_path: Path, place_store: Callable[[Path], str]
 ) -> None:
+    place_store(tmp_path)
     (begun,) = (path.name for path in (stopped / "mlruns" / "runs").iterdir() if not path.name.startswith("."))
     reason = f"goes on from epoch 1, step 0 of run {begun[:8]}"
     assert plan(recipe(stopped), until="train")[-1].reason == reason

@@ -17,8 +17,7 @@ from pipeline.stages import STAGES, Stage, Work
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.chdir(tmp_path)
+def recipe(here: Path) -> Recipe:
     model = {"type": "mlp", "units": [4]}
     return load_recipe({"name": "sealed", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
 

@@ -14,13 +14,12 @@ from pipeline.tracking import open_store
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.chdir(tmp_path)
+def recipe(here: Path) -> Recipe:
     model = {"type": "mlp", "units": [4]}
     return load_recipe({"name": "cells", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
 
 
-def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Recipe, tmp_path: Path) -> None:
+def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Recipe, here: Path) -> None:
     found = run_seeds(recipe, 2)
     scores = {seed: result.test_metrics["accuracy"] for seed, result in found.results.items()}
     assert list(scores) == [recipe.seed, recipe.seed + 1]
@@ -30,7 +29,7 @@ def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Rec
     assert [(pair.first, pair.second) for pair in found.pairs] == [tuple(map(str, scores))]
     assert found.told_apart.endswith("by accuracy (pairs: 1, corrected for their number)")
 
-    client = open_store(recipe.tracking.uri, tmp_path).client
+    client = open_store(recipe.tracking.uri, here).client
     parent = client.get_run(found.run_id)
     assert parent.data.metrics["test/accuracy"] == pytest.approx(sum(scores.values()) / 2)
     assert parent.data.metrics["test/accuracy_low"] < parent.data.metrics["test/accuracy_high"]
@@ -38,7 +37,7 @@ def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Rec
     nested = client.search_runs([parent.info.experiment_id], f"tags.`{PARENT}` = '{found.run_id}'")
     assert {run.data.params["seed"] for run in nested} == {str(seed) for seed in scores}
     assert not client.search_registered_models()
-    report = (tmp_path / "mlruns" / "runs" / found.run_id / "artifacts" / "report.html").read_text(encoding="utf-8")
+    report = (here / "mlruns" / "runs" / found.run_id / "artifacts" / "report.html").read_text(encoding="utf-8")
     assert "<h3>How far the seed moves it</h3>" in report
     assert "plumbline run recipe.yaml --seeds 2" in report
 

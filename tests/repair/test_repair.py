@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import load_recipe, run
@@ -32,8 +31,7 @@ def plumbline(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
-def test_a_sick_run_is_repaired_proven_recorded_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> None:
     sick = run(cells(SMALL, kernel_initializer="zeros"), until="train")
     told = plumbline("repair", "cells")
     assert told.exit_code == 0, told.output
@@ -49,7 +47,7 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(tmp_path: Path, mo
     assert again.metrics["best/val_accuracy"] > 0.9
     assert again.recipe.seed == sick.recipe.seed
 
-    client = open_store(sick.recipe.tracking.uri, tmp_path).client
+    client = open_store(sick.recipe.tracking.uri, here).client
     (experiment,) = client.search_experiments(filter_string="name = 'cells'")
     runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
     tree = runs["cells repair"]
@@ -67,10 +65,7 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(tmp_path: Path, mo
     assert page.count("<svg") == 2
 
 
-def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(here: Path) -> None:
     Path("broken.yaml").write_text(dump_recipe(load_recipe(cells(BROKEN))))
     told = plumbline("run", "broken.yaml", "--until", "train")
     assert told.exit_code == 0, told.output
@@ -81,18 +76,13 @@ def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(
     assert not result.ran
     assert result.metrics["best/val_accuracy"] > 0.9
     assert result.tags["repair.verdict"] == "repaired"
-    tree = json.loads(
-        (tmp_path / f"mlruns/runs/{result.tags['repair.before']}/artifacts/train/diagnosis.json").read_text()
-    )
+    tree = json.loads((here / f"mlruns/runs/{result.tags['repair.before']}/artifacts/train/diagnosis.json").read_text())
     assert "nan" in {finding["symptom"] for finding in tree["findings"]}
     assert plumbline("explain", "cells").exit_code == 0
     assert "cells: sick, then repaired" in Path("explanation.html").read_text()
 
 
-def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats_every_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats_every_bit(here: Path) -> None:
     healthy = run(cells({**SMALL, "on_sick": "repair"}), until="train")
     assert healthy.tags["repair.verdict"] == "healthy"
     assert [outcome.name for outcome in healthy.outcomes if outcome.ran] == ["collect", "preprocess", "repair"]

@@ -1,8 +1,8 @@
 """Sending a run to MLflow: exactly once, whatever is killed and when."""
 
 import json
-import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,27 +16,15 @@ from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
 from tests.tracking.writing import open_at, write_run
 
-NUM_KILLS = 12
+PlaceStore = Callable[[Path], str]
 
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty sqlite store, made once: MLflow takes seconds to make its tables."""
-    folder = tmp_path_factory.mktemp("empty")
-    open_store("sqlite:///mlflow.db", folder)
-    return folder / "mlflow.db"
+NUM_KILLS = 8
 
 
 @pytest.fixture
-def uri(tmp_path: Path, empty: Path) -> str:
+def uri(tmp_path: Path, place_store: PlaceStore) -> str:
     """An sqlite store."""
-    return new_store(tmp_path / "store", empty)
-
-
-def new_store(folder: Path, empty: Path) -> str:
-    folder.mkdir()
-    shutil.copyfile(empty, folder / "mlflow.db")
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    return place_store(tmp_path / "store")
 
 
 def scratch(base: Path) -> Path:
@@ -76,9 +64,9 @@ def test_sending_all_of_it_again_changes_nothing(tmp_path: Path, uri: str) -> No
     assert assert_all_there_once(folder, open_store(uri, tmp_path), tmp_path / "again") == first
 
 
-def test_a_store_that_came_back_empty_is_told_everything(tmp_path: Path, uri: str, empty: Path) -> None:
+def test_a_store_that_came_back_empty_is_told_everything(tmp_path: Path, uri: str, place_store: PlaceStore) -> None:
     folder = write_run(open_at(tmp_path, uri), tmp_path / "out")
-    other = open_store(new_store(tmp_path / "other", empty), tmp_path)
+    other = open_store(place_store(tmp_path / "other"), tmp_path)
     sent = json.loads((folder.path / "sent.json").read_text())
     (folder.path / "sent.json").write_text(json.dumps({**sent, "uri": other.uri, "next": sent["next"] - 3}))
     Sender(folder, other.uri).send()

@@ -20,11 +20,12 @@ RECIPE = {
 
 
 @pytest.fixture
-def trained(tmp_path, monkeypatch):
+def trained(tmp_path, monkeypatch, place_store):
     """Trains in a store of its own for each name; returns the weights' hash, the history and what was said."""
 
     def trained(store, *overrides):
-        (tmp_path / store).mkdir(exist_ok=True)
+        if not (tmp_path / store).exists():
+            place_store(tmp_path / store / "mlruns")
         monkeypatch.chdir(tmp_path / store)
         entry = run(load_recipe(RECIPE, overrides), until="train").outcomes[-1].entry
         said = [r["text"] for r in read_journal(entry.folder / "journal.jsonl") if r["kind"] == "say"]

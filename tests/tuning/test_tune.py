@@ -33,10 +33,11 @@ SPACE = "{model.dropout: {type: float, low: 0.0, high: 0.5}}"
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory):
+def here(tmp_path_factory, place_store):
     """A folder whose prepared data the studies share."""
     folder, before = tmp_path_factory.mktemp("work"), Path.cwd()
     os.chdir(folder)
+    place_store(folder / "mlruns")
     yield folder
     os.chdir(before)
 
