@@ -21,7 +21,7 @@ from pathlib import Path
 
 import keras
 
-from benchmarks.overhead import WARM_UP, staged
+from benchmarks.overhead import staged
 from pipeline.execution import run as run_pipeline
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
@@ -33,6 +33,9 @@ from tests.tracking.proxy import FAULTS, Proxy, proxy_before
 
 Times = tuple[float, float]
 """Seconds that passed, and of the processor."""
+
+WARM_UP = 2
+"""Epochs of a turn that are not timed."""
 
 STEPS_PER_EPOCH = 19
 """Of the recipe `digits`: 1,180 examples, 64 at once."""

@@ -5,11 +5,11 @@ alone, without any callback either; and as the stage `train` of a tracked run at
 checkpoints every 30 seconds, hash trail, system metrics, and the process that sends all that to MLflow. The diagnosis
 is off: `benchmarks/diagnosis_cost.py` measures it.
 
-Timed is from the end of the second epoch to the end of the last, validation included, so that building and tracing
-count for nobody; turns of the large network are long enough for a checkpoint. Printed are medians over rounds and, in
+Timed are the epochs after the first quarter or so, validation included, so that building, tracing and the start of the
+process that sends count for nobody; the turns are long enough for a checkpoint. Printed are medians over rounds and, in
 brackets, the lowest and highest; a ratio compares two turns of one round. Beside the time that passed stands that of
 the processor, all threads of the training process together: on a machine that does other things too, it says more. The
-process that sends starts once a run, some seconds after it; its processor time stands apart.
+processor time of the process that sends stands apart, each step and with its start.
 """
 
 import argparse
@@ -44,16 +44,17 @@ class Case(NamedTuple):
     title: str
     override: str
     """Of the recipe `digits`."""
+    warm_up: int
+    """Epochs of a turn that are not timed: until all that a run starts has started."""
     epochs: int
-    """Of a turn."""
+    """Of a turn, in all."""
     rounds: int
 
 
-CASES = (Case("digits CNN", "model.units=128", 60, 5), Case("100 times as large", "model.units=20000", 20, 3))
+CASES = (Case("digits", "model.units=128", 60, 160, 5), Case("large", "model.units=20000", 8, 32, 3))
+"""The recipe's network, and one with 100 times as many parameters."""
 
 BARE, LOOP, TRACKED = "bare fit", "step loop alone", "tracked run"
-WARM_UP = 2
-"""Epochs of a turn that are not timed."""
 
 
 class Times(NamedTuple):
@@ -80,6 +81,7 @@ class Times(NamedTuple):
 class Window:
     """Reads the clocks at the ends of the timed part of a training."""
 
+    warm_up: int
     epochs: int
     _ended: int = 0
     _read: list[Times] = field(default_factory=list)
@@ -87,13 +89,13 @@ class Window:
     def epoch_ended(self, *_: object) -> None:
         """Counts an epoch."""
         self._ended += 1
-        if self._ended in (WARM_UP, self.epochs):
+        if self._ended in (self.warm_up, self.epochs):
             self._read.append(Times.now())
 
     def per_step(self, steps_per_epoch: int) -> Times:
         """What a step took."""
         first, last = self._read
-        steps = (self.epochs - WARM_UP) * steps_per_epoch
+        steps = (self.epochs - self.warm_up) * steps_per_epoch
         return Times(*((end - start) / steps for start, end in zip(first, last, strict=True)))
 
     @property
@@ -105,11 +107,14 @@ class Window:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, help="turns of each way (default: 5, of the large network 3)")
+    parser.add_argument("--only", choices=[case.title for case in CASES], help="one of the networks")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 4 epochs: does it run?")
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
-    for case in CASES:
-        chosen = case._replace(epochs=4, rounds=2) if args.quick else case._replace(rounds=args.rounds or case.rounds)
+    for case in [case for case in CASES if args.only in (None, case.title)]:
+        chosen = case._replace(rounds=args.rounds or case.rounds)
+        if args.quick:
+            chosen = case._replace(warm_up=2, epochs=4, rounds=2)
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             measure(chosen)
 
@@ -121,16 +126,15 @@ def measure(case: Case) -> None:
     prepared = run_pipeline(recipe, until="preprocess").folder("preprocess")
     assembled = assemble(training_setup(recipe, prepared))
     steps_per_epoch = assembled.training.steps_per_epoch
-    print(
-        f"\n{case.title}: {assembled.network.count_params():,} parameters, {case.rounds} rounds of {case.epochs} epochs"
-    )
+    size = f"{assembled.network.count_params():,} parameters"
+    print(f"\n{case.title}: {size}, {case.rounds} rounds of {case.epochs} epochs, timed after {case.warm_up}")
     ways: dict[str, Callable[[Recipe, Path, Window], None]] = {BARE: bare, LOOP: loop_alone, TRACKED: tracked}
     secs: dict[str, list[Times]] = {name: [] for name in ways}
     sent: list[float] = []
     for i in range(case.rounds):
         for name in [*ways][i % 3 :] + [*ways][: i % 3]:
             keras.backend.clear_session()
-            window = Window(case.epochs)
+            window = Window(case.warm_up, case.epochs)
             ways[name](recipe, prepared, window)
             secs[name].append(window.per_step(steps_per_epoch))
             if name == TRACKED:

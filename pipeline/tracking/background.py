@@ -1,14 +1,21 @@
 """Starts the shipper of a run that lasts, and ends it with the run."""
 
+import contextlib
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
 
 from pipeline.tracking.folder import RunFolder
 
 AFTER_SECS = 5.0
 """A run that ends before needs no process beside it, which takes seconds to start: it is sent at its end."""
+
+NICENESS = 5
+"""What the process yields to the training beside it."""
 
 _LEFT: list["subprocess.Popen[bytes]"] = []
 """Shippers that were still sending when their run had ended; they end by themselves."""
@@ -52,3 +59,15 @@ class Background:
                         stderr=log,
                         start_new_session=True,
                     )
+                _yield_to_others(self.process.pid)
+
+
+def _yield_to_others(pid: int) -> None:
+    """Lowers the priority of a process that leads a session, while it imports already.
+
+    Where Linux shares the processors between sessions (`autogroup`, sched(7)), that of the session counts.
+    """
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).nice(NICENESS)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="ascii")

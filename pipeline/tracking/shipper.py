@@ -4,7 +4,6 @@ It lives beside the run's process, in a session of its own, so that Ctrl-C does 
 one more attempt to send what is left. It may be killed at any time; whoever sends next goes on where it was.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,9 +19,6 @@ POLL_SECS = 1.0
 
 LONGEST_SECS = 30.0
 """Longest time between two attempts while the store is away."""
-
-NICENESS = 5
-"""What the process yields to the training beside it."""
 
 
 def ship(folder: RunFolder) -> None:
@@ -49,5 +45,4 @@ def _sleep(folder: RunFolder, secs: float) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
     ship(RunFolder(Path(sys.argv[1])))

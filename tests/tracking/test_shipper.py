@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 from pipeline.tracking import RunFolder, open_store
-from pipeline.tracking.background import Background
+from pipeline.tracking.background import NICENESS, Background
 from tests.test_tracking import NOBODY
 from tests.tracking.ledger import assert_all_there_once
 from tests.tracking.writing import open_at, write_run
@@ -32,6 +34,9 @@ def test_it_is_out_of_reach_of_ctrl_c_and_ends_when_its_folder_is_deleted(tmp_pa
         assert os.getsid(process.pid) != os.getsid(0)
         wait_until_it_has_tried(folder)
         assert process.poll() is None
+        assert psutil.Process(process.pid).nice() >= NICENESS
+        shared = Path(f"/proc/{process.pid}/autogroup")
+        assert not shared.exists() or f"nice {NICENESS}" in shared.read_text()
         shutil.rmtree(folder.path)
         process.wait(PATIENCE_SECS)
     assert not folder.path.exists()
