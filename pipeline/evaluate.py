@@ -16,7 +16,7 @@ from pipeline.comparison.groups import group_examples
 from pipeline.comparison.intervals import Estimate, estimates
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.resampling import SEED
-from pipeline.comparison.slices import draw_slices, in_words, score_slices
+from pipeline.comparison.slices import draw_slices, estimate_slices, in_words, score_slices
 from pipeline.comparison.temperature import at_temperature, fit_temperature
 from pipeline.journal import Journal, StageResult
 from pipeline.looks import Looks, num_models, warning
@@ -189,6 +189,7 @@ def _write_slices(path: Path, test: TestPredictions, journal: Journal) -> None:
     if table.empty:
         return
     table.to_csv(path / "slices.csv", index=False)
+    estimate_slices(test, seed=SEED).to_csv(path / "slice_metrics.csv", index=False)
     draw_slices(table, path / "slices.png")
     worse = table[table["worse"]]
     if len(worse):

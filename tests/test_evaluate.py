@@ -20,7 +20,7 @@ from tests.small_runs import SIZES, Stages
 
 CLASSES = ("per_class.csv", "per_class.png", "roc_pr.png")
 CLASSES_ALONE = ("confusion.png", "calibration.png")
-SLICES = ("slices.csv", "slices.png")
+SLICES = ("slice_metrics.csv", "slices.csv", "slices.png")
 
 
 def metrics_of(stages: Stages) -> dict[str, dict[str, float]]:

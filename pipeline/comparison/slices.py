@@ -9,13 +9,17 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.comparison.correction import holm
-from pipeline.comparison.intervals import CONFIDENCE, half_width, wilson
+from pipeline.comparison.intervals import CONFIDENCE, estimates, half_width, wilson
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.comparison.weighted import per_example
 from pipeline.figures import TRAIN, VALIDATION, figure, save
+from pipeline.metrics import Predicted
 
 MIN_EXAMPLES = 5
 """Groups with fewer are not looked at."""
+
+NUM_RESAMPLES = 500
+"""For each metric of each group: fewer than for the whole test set, of which there is one."""
 
 MAX_DRAWN = 30
 
@@ -46,6 +50,33 @@ def score_slices(test: TestPredictions) -> pd.DataFrame:
     table["p"] = holm(table["p"].tolist())
     table["worse"] = table["p"] <= 1 - CONFIDENCE
     return table.sort_values(["p", "score"], ascending=[True, metric != "mae"], kind="stable", ignore_index=True)
+
+
+def estimate_slices(test: TestPredictions, *, seed: int) -> pd.DataFrame:
+    """Computes every metric of the recipe, with its interval, on each group of examples.
+
+    A metric that a group does not define, such as the area under the ROC curve where one class is, is NaN.
+
+    Args:
+        test: Answers, with the groups of the examples.
+        seed: Of the resamples.
+
+    Returns:
+        A row a group and metric: `slice`, `value`, `examples`, `metric`, `score`, `low`, `high` (95 % interval, as
+        `estimates` has them; NaN: the examples do not tell).
+    """
+    of = test.predicted
+    rows = [
+        (kind, value, inside.sum(), name, found.value, found.low, found.high)
+        for kind, value, inside in _groups(test)
+        for name, found in estimates(
+            test.metrics,
+            Predicted(of.task, of.labels[inside], of.outputs[inside]),
+            seed=seed,
+            num_resamples=NUM_RESAMPLES,
+        ).items()
+    ]
+    return pd.DataFrame(rows, columns=["slice", "value", "examples", "metric", "score", "low", "high"])
 
 
 def in_words(slices: pd.DataFrame, limit: int = 3) -> str:
@@ -102,15 +133,21 @@ def score_group(test: TestPredictions, kind: str, value: str) -> GroupScore:
 
 def _rows(test: TestPredictions, metric: str) -> Iterator[tuple[object, ...]]:
     scores = per_example(metric, test.predicted)
-    for kind in test.groups:
+    for kind, value, inside in _groups(test):
+        here, rest = scores[inside], scores[~inside]
+        low, high = _interval(here)
+        p = _worse(here, rest, higher_is_worse=metric == "mae")
+        yield kind, value, len(here), metric, here.mean(), low, high, rest.mean(), p
+
+
+def _groups(test: TestPredictions) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yields the groups that are looked at: kind, name, and which examples are inside."""
+    for kind in map(str, test.groups):
         groups = test.groups[kind].to_numpy()
         for value in sorted(set(groups)):
             inside = groups == value
-            if MIN_EXAMPLES <= inside.sum() <= len(scores) - MIN_EXAMPLES:
-                here, rest = scores[inside], scores[~inside]
-                low, high = _interval(here)
-                p = _worse(here, rest, higher_is_worse=metric == "mae")
-                yield kind, value, len(here), metric, here.mean(), low, high, rest.mean(), p
+            if MIN_EXAMPLES <= inside.sum() <= len(groups) - MIN_EXAMPLES:
+                yield kind, value, inside
 
 
 def _interval(scores: np.ndarray) -> tuple[float, float]:

@@ -90,6 +90,7 @@ def compose(run: "Run", error: str) -> str:
         diagnosis=artifacts.tree("train/diagnosis.json"),
         scores=list(_scores(facts.metrics)),
         groups=artifacts.rows("evaluate/slices.csv"),
+        group_metrics=artifacts.rows("evaluate/slice_metrics.csv"),
         figures=_figures(artifacts, FIGURES),
         more_figures=_figures(artifacts, MORE_FIGURES),
         errors=artifacts.tree("evaluate/errors.json") or artifacts.rows("evaluate/errors.csv"),

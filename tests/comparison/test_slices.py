@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.comparison.groups import group_examples, ranges
+from pipeline.comparison.intervals import estimates
 from pipeline.comparison.predictions import TestPredictions
-from pipeline.comparison.slices import in_words, score_slices
+from pipeline.comparison.slices import NUM_RESAMPLES, estimate_slices, in_words, score_slices
 from pipeline.manifest import LABEL
 from pipeline.metrics import Predicted
 from pipeline.serving.description import Column
@@ -56,6 +57,19 @@ def test_values_are_compared_by_their_error() -> None:
     table = score_slices(test)
     assert table.loc[table["worse"], "value"].tolist() == ["first"]
     assert set(table["metric"]) == {"mae"}
+
+
+def test_every_metric_of_a_group_is_that_of_its_examples_alone() -> None:
+    of, names = predicted("multiclass", 120), ("accuracy", "log_loss", "roc_auc")
+    groups = pd.DataFrame({"site": ["north"] * 60 + ["south"] * 60, "class": of.labels.astype(str)})
+    table = estimate_slices(TestPredictions(tuple(map(str, range(120))), of, tuple("abcd"), names, groups), seed=5)
+    north = Predicted(of.task, of.labels[:60], of.outputs[:60])
+    expected = estimates(names, north, seed=5, num_resamples=NUM_RESAMPLES)
+    for row in table[table["value"] == "north"].itertuples():
+        assert (row.score, row.low, row.high) == tuple(vars(expected[row.metric]).values())
+    of_one_class = table[(table["slice"] == "class") & (table["metric"] == "roc_auc")]
+    assert len(of_one_class) == 4
+    assert of_one_class["score"].isna().all()
 
 
 def test_tiny_groups_are_not_judged() -> None:

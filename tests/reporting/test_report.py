@@ -28,9 +28,9 @@ def report_on(stages: Stages, base: Path) -> tuple[str, Run]:
 
 @pytest.mark.parametrize("kind", ["digits", "cells", "diabetes", "topics"])
 def test_a_page_holds_every_metric_with_its_interval_and_needs_no_other_file(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str, request: pytest.FixtureRequest, here: Path
 ) -> None:
-    page, run = report_on(request.getfixturevalue(kind), tmp_path)
+    page, run = report_on(request.getfixturevalue(kind), here)
     for name in scores_on_test(run.facts.metrics):
         value, _, interval = in_words(name, run.facts.metrics).partition(" ")
         assert f"<b>{value}</b>" in page
@@ -40,20 +40,22 @@ def test_a_page_holds_every_metric_with_its_interval_and_needs_no_other_file(
     assert "<script" not in page
     assert len(page) < MAX_BYTES
     assert "<h2>Training</h2>" in page
+    assert ("Groups of test examples" in page) == ("Every metric on every group" in page)
     assert f'"{REPORT}"' in run.folder.journal.read_text()
 
 
-def test_errors_are_shown_as_images_or_as_rows(digits: Stages, cells: Stages, tmp_path: Path) -> None:
-    page, _ = report_on(digits, tmp_path / "digits")
+def test_errors_are_shown_as_images_or_as_rows(digits: Stages, cells: Stages, here: Path) -> None:
+    page, _ = report_on(digits, here)
     assert page.count("taken for <b>") == 16
-    page, _ = report_on(cells, tmp_path / "cells")
+    page, _ = report_on(cells, here)
+    assert page.count("<details><summary>Every metric on every group") == 1
     assert "<th>confidence or distance</th>" in page
     assert "<th>mean radius</th>" in page
 
 
-def test_a_run_that_fails_has_a_report_that_says_why(tmp_path: Path) -> None:
+def test_a_run_that_fails_has_a_report_that_says_why(here: Path) -> None:
     def fail() -> None:
-        with start(open_tracking(tmp_path)) as run, reported(lambda: run):
+        with start(open_tracking(here)) as run, reported(lambda: run):
             runs.append(run)
             raise RuntimeError("the <disk> is full")
 
