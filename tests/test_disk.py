@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.cache import Cache, Ingredients
+from pipeline.collect import collect
 from pipeline.errors import UserError
 from pipeline.journal import Journal, StageResult, read_journal
+from pipeline.recipe.data import DigitsConfig
 from pipeline.tracking.folder import Header, RunFolder, Sent, run_folders
 from pipeline.training.checkpoint import Checkpoint, Checkpoints, Place
 from tests.disks import Disk, limited, mounted, read_only
@@ -131,3 +133,8 @@ def test_a_read_only_disk_is_said_and_changes_nothing(real_disk: Disk) -> None:
 def _log(journal: Journal, num_epochs: int) -> None:
     for epoch in range(num_epochs):
         journal.log_metrics({"loss": 1.0}, step=epoch)
+
+
+def test_a_full_disk_is_said_where_tfds_writes(real_disk: Disk, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"\[Errno 28\] No space left on device: '.*disk.*'"):
+        collect(DigitsConfig(type="digits"), out=real_disk.folder, journal=Journal(tmp_path / "journal.jsonl"))

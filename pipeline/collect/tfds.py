@@ -1,7 +1,9 @@
 """TensorFlow Datasets as a source: any prepared data set, read at once and without a network."""
 
 import contextlib
+import errno
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +64,8 @@ def _download(name: str, data_dir: Path) -> None:
     try:
         _write(builder)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise UserError(
             f"data.download: {name} cannot be downloaded to {data_dir} ({type(error).__name__}: "
             f"{str(error).splitlines()[0]}). Is there a network?"
@@ -77,8 +81,18 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
 
 
 def _write(builder: tfds.core.DatasetBuilder) -> None:
-    """Never asks cloud storage for a copy: without a network that can hang."""
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    """Never asks cloud storage for a copy: without a network that can hang.
+
+    Raises:
+        OSError: If the disk is full, which TFDS wraps in errors of other kinds.
+    """
+    try:
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    except Exception as error:
+        full = os.strerror(errno.ENOSPC)
+        if full in str(error):
+            raise OSError(errno.ENOSPC, full, str(builder.data_dir)) from error
+        raise
 
 
 def read_builder(
