@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+LONGEST = ("test_transfer", "test_end_to_end", "test_state", "test_zoo", "test_resume", "test_tune", "test_register")
+"""Files that take longest, in this order: begun last, one worker would be left alone with them."""
+
 if TYPE_CHECKING:
     from tests.small_runs import Registered, Stages
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets the longest files begin first; the others stay as they are."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
