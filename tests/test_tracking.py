@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 
 from pipeline.cache import Entry, Ingredients
 from pipeline.errors import UserError
@@ -19,6 +20,7 @@ from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking import Run, Tracking, open_store, read_runs
 from pipeline.tracking.entities import clipped, entity_key
 from pipeline.tracking.note import RunFacts, StageFacts, compose_note, registered_as
+from pipeline.tracking.store import one_line
 from pipeline.ui import mlflow_server
 
 NOBODY = "http://127.0.0.1:9"
@@ -385,3 +387,9 @@ def test_note_tells_in_five_lines_what_was_done_and_how_it_went() -> None:
 def test_unregistered_run_has_no_model() -> None:
     assert registered_as({}) == ""
     assert registered_as({"registered.name": "digits", "registered.version": "4"}) == "digits 4"
+
+
+def test_an_error_of_the_database_is_its_cause_in_one_line() -> None:
+    flushed = "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block)"
+    error = MlflowException(f"{flushed}\n(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT]")
+    assert one_line(error) == "(sqlite3.OperationalError) database or disk is full"

@@ -201,6 +201,6 @@ def redacted(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, without its final period."""
-    lines = str(error).strip().splitlines()
+    """The first line of an error's message, without its final period; not SQLAlchemy's on when it flushed."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of ")]
     return redacted(lines[0].rstrip(".")) if lines else type(error).__name__
