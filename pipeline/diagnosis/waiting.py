@@ -18,7 +18,9 @@ class DataWait:
     """Reads how many batches the last prefetch of a `tf.data` pipeline holds ready, without taking any.
 
     TensorFlow ends every pipeline with a prefetch. The batch is fetched inside the compiled step, so that a clock
-    around it cannot tell waiting from computing; an empty buffer at the beginning of a step can.
+    around it cannot tell waiting from computing; an empty buffer at the beginning of a step can. Where operations are
+    to be deterministic, TensorFlow prefetches nothing that a Python function makes: each step waits for its batch then,
+    and is said to.
 
     Args:
         model: Whose `fit` runs.

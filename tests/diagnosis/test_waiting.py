@@ -12,13 +12,7 @@ from pipeline.diagnosis import Diagnosis
 X, Y = np.zeros((16, 2), "float32"), np.zeros((16, 1), "float32")
 
 
-BUSY = pytest.mark.xfail(reason="in a process that has trained much before, TensorFlow may tell of empty buffers")
-"""A fault: the note `input_bound` may be wrong then. Alone, and beside other work, the test passes."""
-
-
-@pytest.mark.parametrize(
-    ("batch_secs", "step_secs", "waits"), [(0.03, 0.0, True), pytest.param(0.0, 0.1, False, marks=BUSY)]
-)
+@pytest.mark.parametrize(("batch_secs", "step_secs", "waits"), [(0.03, 0.0, True), (0.0, 0.1, False)])
 def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
     batch_secs: float, step_secs: float, waits: bool
 ) -> None:
@@ -27,7 +21,8 @@ def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
         return x
 
     def batch(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.ensure_shape(tf.numpy_function(slow, [x], tf.float32), (4, 2)), y
+        # Another test may have asked for deterministic operations: then nothing is prefetched behind Python functions.
+        return (tf.ensure_shape(tf.numpy_function(slow, [x], tf.float32), (4, 2)) if batch_secs else x), y
 
     class Work(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_batch_end(self, batch: int, logs: object = None) -> None:
