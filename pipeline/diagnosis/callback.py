@@ -164,5 +164,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         new = [finding for finding in self.findings if finding.rank > before.get(finding.symptom, 0)]
         if new:
             self._say(new)
-        if self._on_sick == "stop" and any(finding.severity == "critical" for finding in self.findings):
+        # Not before the first epoch is over: a training without one has no history, and no value to judge it by.
+        is_critical = any(finding.severity == "critical" for finding in self.findings)
+        if self._on_sick == "stop" and self._epochs and is_critical:
             self.model.stop_training = True

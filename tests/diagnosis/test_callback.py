@@ -93,6 +93,13 @@ def test_a_network_of_zeros_is_called_after_one_epoch_and_can_be_stopped() -> No
     assert "model.kernel_initializer=auto" in str(finding.remedies[0])
 
 
+def test_a_network_that_is_sick_before_the_first_step_has_an_epoch_to_be_judged_by() -> None:
+    model, diagnosis = network(), Diagnosis(X, Y, on_sick="stop")
+    model.layers[0].kernel.assign(np.full((4, 8), np.nan))
+    model.fit(X, Y, epochs=5, batch_size=32, verbose=0, callbacks=[diagnosis])
+    assert model.history.epoch == [0]
+
+
 def test_nested_shared_and_subclassed_layers_are_seen_by_their_names() -> None:
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="tanh", name="inside")], name="inner")
 
