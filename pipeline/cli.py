@@ -456,6 +456,8 @@ def sync(run: str | None, every: bool, uri: str | None, directory: Path) -> None
     """Sends what MLflow lacks of the runs recorded here. RUN is an id or a name; by default all that have ended."""
     from pipeline.sync import sync as send
 
+    if run and every:
+        raise UserError(f"sync: expected the name of one run, or --all. Received: {run} --all")
     runs_sent = []
     for synced in send(directory, run, every=every, uri=uri):
         click.echo(f"{synced.id[:8]}  {synced.name}  {synced.num_sent} records sent")

@@ -43,7 +43,7 @@ def sync(directory: Path, run: str | None = None, *, every: bool = False, uri: s
     reap_folders(root)
     for folder in _chosen(root, run, every):
         header = folder.header
-        yield Synced(header.id, header.name, *_send(Sender(folder, uri, doubts=every or run is not None)))
+        yield Synced(header.id, header.name, *_send(Sender(folder, uri, asks_again=every or run is not None)))
 
 
 def _chosen(root: Path, run: str | None, every: bool) -> list[RunFolder]:
@@ -57,11 +57,11 @@ def _chosen(root: Path, run: str | None, every: bool) -> list[RunFolder]:
 
 def _send(sender: Sender) -> tuple[int, str | None]:
     """Returns how many records were sent, and why not all."""
-    before = sender.folder.sent.next
     try:
-        count = sender.send()
+        sender.send()
     except UserError as error:
-        return max(0, sender.folder.sent.next - before), str(error)
+        return sender.num_acknowledged, str(error)
     except Timeout:
         return 0, "another process is sending it"
-    return count, "; ".join(f"the store does not take {said}" for said in sender.folder.sent.refused) or None
+    refused = "; ".join(f"the store does not take {said}" for said in sender.folder.sent.refused)
+    return sender.num_acknowledged, refused or None

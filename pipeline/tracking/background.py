@@ -15,7 +15,7 @@ AFTER_SECS = 5.0
 """A run that ends before needs no process beside it, which takes seconds to start: it is sent at its end."""
 
 NICENESS = 5
-"""What the process yields to the training beside it."""
+"""How much less than the training the process counts for the scheduler."""
 
 _LEFT: list["subprocess.Popen[bytes]"] = []
 """Shippers that were still sending when their run had ended; they end by themselves."""
@@ -68,6 +68,6 @@ def _yield_to_others(pid: int) -> None:
     Where Linux shares the processors between sessions (`autogroup`, sched(7)), that of the session counts.
     """
     with contextlib.suppress(psutil.Error):
-        psutil.Process(pid).nice(NICENESS)
+        psutil.Process(pid).nice(min(psutil.Process().nice() + NICENESS, 19))
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="ascii")

@@ -162,15 +162,17 @@ class Tracking:
 
     def _create(self, name: str, params: Mapping[str, Any]) -> RunFolder:
         """Makes the folder of a new run, and the run in the store if it answers."""
-        started, run_id = time.time_ns() // 1_000_000, None
+        started, own, run_id = time.time_ns() // 1_000_000, uuid.uuid4().hex, None
         if self.opened:
+            # By our own id it is found again if the store's answer is lost.
+            tags = {PROCESS: this_process(), RUN_TAG: own}
             with contextlib.suppress(MlflowException, OSError), self.opened.turn():
                 created = self.opened.client.create_run(
-                    self.experiment_id, start_time=started, run_name=name, tags={PROCESS: this_process()}
+                    self.experiment_id, start_time=started, run_name=name, tags=tags
                 )
                 run_id = str(created.info.run_id)
         header = Header(
-            id=run_id or uuid.uuid4().hex,
+            id=run_id or own,
             name=name,
             experiment=self.experiment,
             uri=self.opened.uri if self.opened else absolute_uri(self.config.uri, self.base),

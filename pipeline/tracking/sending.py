@@ -57,8 +57,10 @@ class Sender:
     folder: RunFolder
     uri: str | None = None
     """Where to, instead of where the run was recorded for."""
-    doubts: bool = False
+    asks_again: bool = False
     """Whether to ask the store for a run that it has acknowledged; one that it no longer has is sent again."""
+    num_acknowledged: int = 0
+    """Records that the store took."""
     _backlog: list[Record] = field(default_factory=list)
     """Records that were read and not acknowledged."""
     _read: tuple[int, int] = (0, 0)
@@ -83,15 +85,17 @@ class Sender:
             if sent.uri != uri:
                 sent = Sent(uri)
             self._read_on(sent.next)
-            if not self._backlog and not self._is_unsettled and not self.doubts:
+            if not self._backlog and not self._is_unsettled and not self.asks_again:
                 return 0
             store = open_store(uri, Path.cwd())
             try:
                 return self._send(store, sent)
             except _ForgottenError:
+                sent = Sent(uri)
+                self.folder.save_sent(sent)  # first: what is unsent from here on is all of it
                 self.folder.mark_unsent()
                 self._read_on(0)
-                return self._send(store, Sent(uri))
+                return self._send(store, sent)
 
     @property
     def _is_unsettled(self) -> bool:
@@ -111,7 +115,7 @@ class Sender:
     def _send(self, store: Store, sent: Sent) -> int:
         count, target = len(self._backlog), _Target(self.folder, store, sent)
         try:
-            if self.doubts:
+            if self.asks_again:
                 target.look_up()
             for chunk in _chunks(self._backlog):
                 target.take(chunk)
@@ -130,7 +134,9 @@ class Sender:
     def _acknowledge(self, sent: Sent, record: Record) -> None:
         sent.next = record["seq"] + 1
         self.folder.save_sent(sent)
-        self._backlog = [waiting for waiting in self._backlog if waiting["seq"] >= sent.next]
+        left = [waiting for waiting in self._backlog if waiting["seq"] >= sent.next]
+        self.num_acknowledged += len(self._backlog) - len(left)
+        self._backlog = left
 
 
 @dataclass
@@ -163,7 +169,7 @@ class _Target:
                 self.take([record])
 
     def look_up(self) -> None:
-        """Asks for the runs that the store has acknowledged; raises an `MlflowException` if it has not one of them."""
+        """Asks for the runs that the store has acknowledged; raises an `MlflowException` if any of them is gone."""
         for run_id in self.sent.ids.values():
             self.client.get_run(run_id)
 

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
 from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, stored_id, unsent_folders
+from pipeline.tracking.store import StoreAwayError
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
@@ -71,6 +74,45 @@ def test_a_store_that_came_back_empty_is_told_everything(tmp_path: Path, uri: st
     (folder.path / "sent.json").write_text(json.dumps({**sent, "uri": other.uri, "next": sent["next"] - 3}))
     Sender(folder, other.uri).send()
     assert_all_there_once(folder, other, scratch(tmp_path))
+
+
+def test_a_run_that_the_store_lost_stays_to_be_sent_where_the_store_goes_away_again(
+    tmp_path: Path, uri: str, place_store: PlaceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run(open_at(tmp_path, uri), tmp_path / "out")
+    other = open_store(place_store(tmp_path / "other"), tmp_path)
+    acknowledged = folder.path / "sent.json"
+    acknowledged.write_text(acknowledged.read_text().replace(uri, other.uri))
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("gone again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", away)
+        with pytest.raises(StoreAwayError):
+            Sender(folder, other.uri, asks_again=True).send()
+    assert unsent_folders(tmp_path / "mlruns" / "runs") == [folder]
+    Sender(folder, other.uri).send()
+    assert_all_there_once(folder, other, scratch(tmp_path))
+
+
+def test_a_run_whose_creation_was_not_answered_is_found_again(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = MlflowClient.create_run
+
+    def lost(*args: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        create(*args, **options)
+        raise ConnectionError("the answer was lost")
+
+    tracking = open_at(tmp_path, uri)
+    monkeypatch.setattr(MlflowClient, "create_run", lost)
+    folder = write_run(tracking, tmp_path / "out")
+    assert not folder.header.in_store
+    store = open_store(uri, tmp_path)
+    assert_all_there_once(folder, store, scratch(tmp_path))
+    assert len(store.client.search_runs([tracking.experiment_id])) == 3
 
 
 def test_a_run_that_was_deleted_in_the_store_is_not_offered_again(tmp_path: Path, uri: str) -> None:
