@@ -70,6 +70,7 @@ def replay(directory: Path, run: str, *, steps: int | None = None, listener: Lis
     adopt(recorded["arithmetic"])
     inputs = {"preprocess": entry.ingredients.inputs["preprocess"]}
     changed = TRAIN.ingredients(recipe, inputs).changes_since(entry.ingredients)
+    changed += _changes_of_data(recipe, prepared, cache)
     changed += [f"hardware: {change}" for change in differences(recorded["arithmetic"], arithmetic())]
 
     comparison = _Comparison(recorded["trail"], steps)
@@ -79,7 +80,7 @@ def replay(directory: Path, run: str, *, steps: int | None = None, listener: Lis
             shutil.copy(entry.folder / COMPUTE, out)
         try:
             result = train(
-                training_setup(recipe, prepared),
+                training_setup(recipe, prepared.folder),
                 out=out,
                 journal=Journal(out / "journal.jsonl", (listener,)),
                 check=comparison.check,
@@ -105,6 +106,9 @@ class _Comparison:
 
     def check(self, found: Any) -> None:
         """Takes the next footprint; ends the training at the first difference, or when enough was seen."""
+        if self.num_compared == len(self._recorded):
+            self.difference = f"the run had ended where this has epoch {found.epoch}, step {found.step}"
+            raise _Ended
         phase, epoch, step, batch, tensors = self._recorded[self.num_compared]
         where = f"epoch {epoch}, step {step}"
         if (phase, epoch, step) != found[:3]:
@@ -148,19 +152,38 @@ def _find(directory: Path, run: str) -> tuple[Recipe, Entry, Cache]:
     folder = folders[find_run(records, run).id]
     recipe, cache = load_recipe(folder.artifact("recipe.yaml")), Cache(directory)
     reads = flatten(TRAIN.reads(recipe))
-    fitting = [entry for entry in cache.entries("train") if entry.ingredients.recipe == reads]
+    trained = cache.entries("train")
+    fitting = [entry for entry in trained if entry.ingredients.recipe == reads]
+    fitting = fitting or [entry for entry in trained if entry.run_id == folder.path.name]  # its recipe was changed
     found = sorted(fitting, key=lambda entry: entry.run_id == folder.path.name)
     if not found or not (found[-1].folder / "trail.json").exists():
         raise UserError(f"replay: expected what run {folder.path.name[:8]} trained. It is no longer in {cache.root}")
     return recipe, found[-1], cache
 
 
-def _prepared(cache: Cache, entry: Entry) -> Path:
-    """The folder of the data that a training saw."""
+def _changes_of_data(recipe: Recipe, prepared: Entry, cache: Cache) -> list[str]:
+    """Whether the source of the data is as it was; trained on again is what the run kept of it."""
+    from pipeline.collect import source_fingerprint
+
+    collected = prepared.ingredients.inputs["collect"]
+    known = {
+        entry.ingredients.inputs["source"]
+        for entry in cache.entries("collect")
+        if entry.result.fingerprint == collected
+    }
+    try:
+        is_known = source_fingerprint(recipe.data) in known
+    except UserError as error:
+        return [f"data: {error}"]
+    return [] if is_known or not known else ["data: its source (trained on again is what the run kept of it)"]
+
+
+def _prepared(cache: Cache, entry: Entry) -> Entry:
+    """The data that a training saw."""
     fingerprint = entry.ingredients.inputs["preprocess"]
     for prepared in cache.entries("preprocess"):
         if prepared.result.fingerprint == fingerprint:
-            return prepared.folder
+            return prepared
     raise UserError(
         f"replay: expected the data that run {entry.run_id[:8]} was trained on. It is no longer in {cache.root}: run "
         "the recipe again; if preprocess then gives something else, the data has changed"

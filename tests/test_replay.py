@@ -95,6 +95,43 @@ def test_other_code_is_named(trained: tuple[Path, str, Path], monkeypatch: pytes
     assert found.difference is None, "the change did not matter"
 
 
+def test_a_recipe_that_was_changed_is_named(trained: tuple[Path, str, Path]) -> None:
+    directory, run_id, _ = trained
+    file = directory / "runs" / run_id / "artifacts" / "recipe.yaml"
+    written = file.read_text()
+    assert "dropout: 0.2" in written
+    try:
+        file.write_text(written.replace("dropout: 0.2", "dropout: 0.3"))
+        found = replay(directory, run_id, steps=1)
+    finally:
+        file.write_text(written)
+    assert found.changed == ["recipe: model.dropout 0.2 → 0.3"]
+    assert found.text.startswith("differs: first at epoch 0, step 1: ")
+
+
+def test_data_that_was_changed_is_named_and_what_was_kept_is_trained_on(trained: tuple[Path, str, Path]) -> None:
+    directory, run_id, _ = trained
+    source = directory.parent / "data.csv"
+    written = source.read_text()
+    try:
+        source.write_text(written + "\n1.0,1.0,0.0,yes")
+        found = replay(directory, run_id, steps=1)
+    finally:
+        source.write_text(written)
+    assert (found.difference, found.changed) == (
+        None,
+        ["data: its source (trained on again is what the run kept of it)"],
+    )
+
+
+def test_a_training_that_is_longer_than_the_run_differs(
+    trained: tuple[Path, str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, run_id, folder = trained
+    change(folder, monkeypatch, "trail.json", trail=lambda trail: trail[:2])
+    assert replay(directory, run_id).difference == "the run had ended where this has epoch 0, step 5"
+
+
 def test_a_run_that_is_not_there_is_a_user_error(trained: tuple[Path, str, Path]) -> None:
     with pytest.raises(UserError, match="expected the id or the name of a run"):
         replay(trained[0], "ffff")
