@@ -12,8 +12,8 @@ def holm(values: Sequence[float]) -> list[float]:
     Returns:
         Corrected values, in the same order, at most 1.
     """
-    corrected, largest = [1.0] * len(values), 0.0
-    for rank, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, values[i] * (len(values) - rank))
-        corrected[i] = min(1.0, largest)
-    return corrected
+    if not values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(values, method="holm")[1]]
