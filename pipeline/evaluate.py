@@ -90,11 +90,11 @@ def evaluate(
     scores = {"test": {name: estimate.value for name, estimate in found.items()}, **scores}
     gap = {name: improvement(name, scores["test"][name], scores["train"][name]) for name in names}
     intervals = {name: [each.low, each.high] for name, each in found.items() if math.isfinite(each.low)}
+    if looks:  # before anything of what was seen leaves this function
+        _count_look(looks, test, found[names[0]], journal)
     _record(scores, gap, intervals, journal)
     _write_metrics(out / "metrics.json", scores, gap, intervals, test)
     _write_check(out, examples, outputs)
-    if looks:
-        _count_look(looks, test, found[names[0]], journal)
 
     artifacts = out / "artifacts"
     artifacts.mkdir()

@@ -1,7 +1,9 @@
 """The record of who looked at a sealed test set: each look makes the best score seen a little too good."""
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,10 +56,19 @@ class Looks:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{fingerprint}.jsonl"
         look = Look(datetime.now(UTC).isoformat(timespec="seconds"), self.run, self.recipe, answers)
-        with FileLock(path.with_suffix(".lock")), path.open("a+", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(look), ensure_ascii=False) + "\n")
-            file.seek(0)
-            return [Look(**json.loads(line)) for line in file]
+        with FileLock(path.with_suffix(".lock")):
+            before = path.read_text(encoding="utf-8") if path.exists() else ""
+            torn = before and not before.endswith("\n")
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n" * bool(torn) + json.dumps(asdict(look), ensure_ascii=False) + "\n")
+        return [*_whole(before), look]
+
+
+def _whole(text: str) -> Iterator[Look]:
+    """The looks in a file; a line that a full disk or a crash left half written is none."""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError, TypeError):
+            yield Look(**json.loads(line))
 
 
 def num_models(looks: list[Look]) -> int:

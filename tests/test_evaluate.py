@@ -115,13 +115,15 @@ def test_scaling_is_for_classes(diabetes: Stages, tmp_path: Path) -> None:
         )
 
 
-def test_groups_are_of_columns_and_of_ranges(cells: Stages, diabetes: Stages) -> None:
+def test_groups_are_of_columns_of_ranges_and_of_labels(cells: Stages, diabetes: Stages, topics: Stages) -> None:
     table = pd.read_csv(cells.evaluated / "artifacts" / "slices.csv")
     assert {"class", "mean radius", "size", "worry"} <= set(table["slice"])
     assert set(table.loc[table["slice"] == "size", "value"]) == {"large", "small"}
     values = pd.read_csv(diabetes.evaluated / "artifacts" / "slices.csv")
     assert set(values["metric"]) == {"mae"}
     assert values.loc[values["slice"] == "value", "examples"].sum() == SIZES["test"]
+    labels = pd.read_csv(topics.evaluated / "artifacts" / "slices.csv").set_index(["slice", "value"])["examples"]
+    assert labels["label odd"].to_dict() == {"yes": SIZES["test"] // 2, "no": SIZES["test"] // 2}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_groups_are_of_columns_and_of_ranges(cells: Stages, diabetes: Stages) ->
         ("digits", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.png", "errors.json"}),
         ("cells", {*CLASSES, *CLASSES_ALONE, *SLICES, "errors.csv"}),
         ("diabetes", {"residuals.png", *SLICES, "errors.csv"}),
-        ("topics", {*CLASSES}),
+        ("topics", {*CLASSES, *SLICES}),
     ],
 )
 def test_each_task_gets_what_explains_it(run: str, files: set[str], request: pytest.FixtureRequest) -> None:

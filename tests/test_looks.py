@@ -19,6 +19,15 @@ def test_each_look_is_recorded_with_run_recipe_and_time(tmp_path: Path) -> None:
     assert len(Looks(tmp_path, "run3", "digits").record("bb", "m1")) == 1
 
 
+def test_a_line_that_was_left_half_written_hides_no_other(tmp_path: Path) -> None:
+    looks = Looks(tmp_path, "run", "digits")
+    looks.record("aa", "m1")
+    with (tmp_path / "aa.jsonl").open("a") as file:
+        file.write('{"time": "2026-')
+    assert [look.answers for look in looks.record("aa", "m2")] == ["m1", "m2"]
+    assert [look.answers for look in looks.record("aa", "m3")] == ["m1", "m2", "m3"]
+
+
 def test_the_same_model_again_is_no_new_one(tmp_path: Path) -> None:
     looks = Looks(tmp_path, "run", "digits")
     for _ in range(2 * MANY):

@@ -34,8 +34,8 @@ def group_examples(examples: pa.Table, signature: Signature) -> pd.DataFrame:
         signature: Kind of data, task, classes and columns.
 
     Returns:
-        A column a kind of group, a row an example, groups in words: `class`, or `value` (a range); of images
-        `brightness`, of texts `words`, of tables each column.
+        A column a kind of group, a row an example, groups in words: `class`, for several labels `label <name>`, or
+        `value` (a range); of images `brightness`, of texts `words`, of tables each column.
     """
     kinds = {"image": _of_images, "text": _of_texts, "table": _of_rows}
     labels, contents = _of_labels(examples, signature), kinds[signature.kind](examples, signature)
@@ -47,6 +47,10 @@ def _of_labels(examples: pa.Table, signature: Signature) -> dict[str, list[str]]
     labels = examples.column(LABEL)
     if signature.task in ("binary", "multiclass"):
         return {"class": [signature.classes[label] for label in labels.to_pylist()]}
+    if signature.task == "multilabel":
+        columns = np.stack(labels.to_numpy(zero_copy_only=False)).T[:MAX_COLUMNS] > 0
+        names = [f"label {name}" for name in signature.classes]
+        return {name: np.where(has, "yes", "no").tolist() for name, has in zip(names, columns, strict=False)}
     if signature.task == "regression" and not pa.types.is_list(labels.type):
         return {"value": ranges(labels.to_numpy())}
     return {}

@@ -1,6 +1,7 @@
 """How good a model is on each group of examples, and which groups it is worse on than chance explains."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.comparison.correction import holm
-from pipeline.comparison.intervals import CONFIDENCE, estimates, half_width, wilson
+from pipeline.comparison.intervals import CONFIDENCE, Estimate, estimates, half_width, wilson
 from pipeline.comparison.predictions import TestPredictions
-from pipeline.comparison.weighted import per_example
+from pipeline.comparison.weighted import hits, per_example
 from pipeline.figures import TRAIN, VALIDATION, figure, save
-from pipeline.metrics import Predicted
+from pipeline.metrics import Predicted, compute
 
 MIN_EXAMPLES = 5
 """Groups with fewer are not looked at."""
+
+MIN_RESAMPLED = 100
+"""Examples of a group from which on metrics that are no shares have an interval: on 99 simulated ones of three classes,
+95 % intervals held in 92 to 95 % of sets, on 30 in 87 %. That of the calibration error held in 86 %: it has none."""
 
 NUM_RESAMPLES = 500
 """For each metric of each group: fewer than for the whole test set, of which there is one."""
@@ -63,17 +68,14 @@ def estimate_slices(test: TestPredictions, *, seed: int) -> pd.DataFrame:
 
     Returns:
         A row a group and metric: `slice`, `value`, `examples`, `metric`, `score`, `low`, `high` (95 % interval, as
-        `estimates` has them; NaN: the examples do not tell).
+        `estimates` has them; NaN: the examples do not tell, or are too few).
     """
     of = test.predicted
     rows = [
         (kind, value, inside.sum(), name, found.value, found.low, found.high)
         for kind, value, inside in _groups(test)
-        for name, found in estimates(
-            test.metrics,
-            Predicted(of.task, of.labels[inside], of.outputs[inside]),
-            seed=seed,
-            num_resamples=NUM_RESAMPLES,
+        for name, found in _estimates(
+            test.metrics, Predicted(of.task, of.labels[inside], of.outputs[inside]), seed
         ).items()
     ]
     return pd.DataFrame(rows, columns=["slice", "value", "examples", "metric", "score", "low", "high"])
@@ -148,6 +150,14 @@ def _groups(test: TestPredictions) -> Iterator[tuple[str, str, np.ndarray]]:
             inside = groups == value
             if MIN_EXAMPLES <= inside.sum() <= len(groups) - MIN_EXAMPLES:
                 yield kind, value, inside
+
+
+def _estimates(names: Sequence[str], of: Predicted, seed: int) -> dict[str, Estimate]:
+    are_many = len(of.labels) >= MIN_RESAMPLED
+    told = [name for name in names if hits(name, of) is not None or (are_many and name != "calibration_error")]
+    found = estimates(told, of, seed=seed, num_resamples=NUM_RESAMPLES)
+    values = compute([name for name in names if name not in told], of)
+    return found | {name: Estimate(value, math.nan, math.nan) for name, value in values.items()}
 
 
 def _interval(scores: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from pipeline.comparison.intervals import estimates
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.comparison.slices import NUM_RESAMPLES, estimate_slices, in_words, score_slices
 from pipeline.manifest import LABEL
-from pipeline.metrics import Predicted
+from pipeline.metrics import Predicted, compute
 from pipeline.serving.description import Column
 from pipeline.serving.signature import Signature
 from tests.comparison.examples import predicted
@@ -60,13 +60,19 @@ def test_values_are_compared_by_their_error() -> None:
 
 
 def test_every_metric_of_a_group_is_that_of_its_examples_alone() -> None:
-    of, names = predicted("multiclass", 120), ("accuracy", "log_loss", "roc_auc")
-    groups = pd.DataFrame({"site": ["north"] * 60 + ["south"] * 60, "class": of.labels.astype(str)})
-    table = estimate_slices(TestPredictions(tuple(map(str, range(120))), of, tuple("abcd"), names, groups), seed=5)
-    north = Predicted(of.task, of.labels[:60], of.outputs[:60])
+    of, names = predicted("multiclass", 240), ("accuracy", "log_loss", "roc_auc", "calibration_error")
+    groups = pd.DataFrame({"site": ["north"] * 160 + ["south"] * 80, "class": of.labels.astype(str)})
+    table = estimate_slices(TestPredictions(tuple(map(str, range(240))), of, tuple("abcd"), names, groups), seed=5)
+    north = Predicted(of.task, of.labels[:160], of.outputs[:160])
     expected = estimates(names, north, seed=5, num_resamples=NUM_RESAMPLES)
-    for row in table[table["value"] == "north"].itertuples():
-        assert (row.score, row.low, row.high) == tuple(vars(expected[row.metric]).values())
+    rows = {row.metric: (row.score, row.low, row.high) for row in table[table["value"] == "north"].itertuples()}
+    for name in ("accuracy", "log_loss", "roc_auc"):
+        assert rows[name] == pytest.approx(tuple(vars(expected[name]).values()))
+    assert rows["calibration_error"] == pytest.approx(
+        (compute(names, north)["calibration_error"], np.nan, np.nan), nan_ok=True
+    )
+    few = table[(table["value"] == "south")].set_index("metric")["low"]
+    assert few.notna().to_dict() == {name: name == "accuracy" for name in names}
     of_one_class = table[(table["slice"] == "class") & (table["metric"] == "roc_auc")]
     assert len(of_one_class) == 4
     assert of_one_class["score"].isna().all()
