@@ -64,7 +64,7 @@ def _download(name: str, data_dir: Path) -> None:
     try:
         _write(builder)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
             f"data.download: {name} cannot be downloaded to {data_dir} ({type(error).__name__}: "
@@ -89,9 +89,9 @@ def _write(builder: tfds.core.DatasetBuilder) -> None:
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except Exception as error:
-        full = os.strerror(errno.ENOSPC)
-        if full in str(error):
-            raise OSError(errno.ENOSPC, full, str(builder.data_dir)) from error
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number), str(builder.data_dir)) from error
         raise
 
 
