@@ -5,11 +5,11 @@ alone, without any callback either; and as the stage `train` of a tracked run at
 checkpoints every 30 seconds, hash trail, system metrics, and the process that sends all that to MLflow. The diagnosis
 is off: `benchmarks/diagnosis_cost.py` measures it.
 
-Timed are the epochs after the first quarter or so, validation included, so that building, tracing and the start of the
-process that sends count for nobody; the turns are long enough for a checkpoint. Printed are medians over rounds and, in
-brackets, the lowest and highest; a ratio compares two turns of one round. Beside the time that passed stands that of
-the processor, all threads of the training process together: on a machine that does other things too, it says more. The
-processor time of the process that sends stands apart, each step and with its start.
+Timed are the epochs after the first ones (a third, or a quarter), validation included, so that building, tracing and
+the start of the process that sends count for nobody; a checkpoint comes every 30 seconds. Printed are medians over
+rounds and, in brackets, the lowest and highest; a ratio compares two turns of one round. Beside the time that passed
+stands that of the processor, all threads of the training process together: on a machine that does other things too, it
+says more. The processor time of the process that sends stands apart, each step and with its start.
 """
 
 import argparse

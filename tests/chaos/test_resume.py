@@ -39,4 +39,4 @@ def test_killed_trainings_end_as_undisturbed_ones() -> None:
     assert counts["identical"] == counts["runs"], done.stdout
     assert counts["kills"] >= NUM_KILLS
     assert counts["saved"] >= counts["kills"] / 2, "most kills are to come after the first checkpoint"
-    assert counts["continued"] > 0
+    assert counts["continued"] >= counts["saved"] / 3, "a second kill at one place is counted as one continuation"
