@@ -1,15 +1,17 @@
 """Where a stage goes on: where it was stopped, or where the same recipe with fewer epochs had ended."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.cache import Cache, Entry, Ingredients, Unfinished
+from pipeline.recipe.duration import duration_secs
 from pipeline.recipe.extension import obstacle
 from pipeline.recipe.train import TrainConfig
 from pipeline.training.checkpoint import Checkpoints
 
-EPOCHS, PAUSE = "train.epochs", "train.stop_after_epochs"
+EPOCHS, BUDGET, PAUSE = "train.epochs", "train.budget", "train.stop_after_epochs"
 """The keys in which two trainings may differ of which one goes on from the other."""
 
 
@@ -21,7 +23,7 @@ class Continuation:
     """Of the stage, as it was left; it holds checkpoints."""
     run_id: str
     is_same: bool
-    """Whether it is this very training; else one with fewer epochs."""
+    """Whether it is this very training; else one with fewer epochs, or a smaller budget."""
     reason: str
     """In words."""
 
@@ -45,12 +47,12 @@ def find_continuation(
         where = _where(stopped.folder / keeps)
         return Continuation(stopped.folder, stopped.run_id, True, f"goes on from {where} of run {stopped.run_id[:8]}")
     shorter = list(_shorter(cache, stage, keeps, ingredients))
-    planned = [left for left in shorter if left.ingredients.recipe[EPOCHS] == ingredients.recipe[EPOCHS]]
+    planned = [left for left in shorter if _planned(left.ingredients) == _planned(ingredients)]
     if shorter and not planned and (reason := obstacle(section)):
         return f"cannot go on from fewer epochs: {reason}"
     if shorter:
         found = max(planned or shorter, key=lambda left: _farthest(left.folder / keeps))
-        changed = PAUSE if planned else EPOCHS
+        changed = PAUSE if planned else BUDGET if BUDGET in ingredients.recipe else EPOCHS
         before, now = (each.recipe.get(changed, "null") for each in (found.ingredients, ingredients))
         reason = f"{changed} {before} → {now}: goes on from {_where(found.folder / keeps)} of run {found.run_id[:8]}"
         return Continuation(found.folder, found.run_id, False, reason)
@@ -66,25 +68,30 @@ def find_continuation(
 
 
 def _shorter(cache: Cache, stage: str, keeps: str, ingredients: Ingredients) -> Iterator[Entry | Unfinished]:
-    """Trainings that differ by a smaller number of epochs only, and whose state is there."""
+    """Trainings that differ by a smaller number of epochs, or a smaller budget, only, and whose state is there."""
     lefts: list[Entry | Unfinished] = [*cache.entries(stage), *cache.all_unfinished(stage, keeps)]
     for left in lefts:
         earlier = left.ingredients
-        is_shorter = _epochs(earlier) < _epochs(ingredients)
-        if is_shorter and _whatever_long(earlier) == _whatever_long(ingredients) and _farthest(left.folder / keeps):
+        is_same = _whatever_long(earlier) == _whatever_long(ingredients)
+        if is_same and _length(earlier) < _length(ingredients) and _farthest(left.folder / keeps):
             yield left
 
 
-def _epochs(ingredients: Ingredients) -> int:
-    """Epochs that a training of these ingredients has in the end."""
-    planned: int = ingredients.recipe[EPOCHS]
-    pause: int = ingredients.recipe.get(PAUSE, planned)
-    return min(planned, pause)
+def _planned(ingredients: Ingredients) -> float:
+    """How long a training of these ingredients is to be: its epochs, or the seconds of its budget."""
+    budget = ingredients.recipe.get(BUDGET)
+    return float(ingredients.recipe[EPOCHS]) if budget is None else duration_secs(budget) or 0.0
+
+
+def _length(ingredients: Ingredients) -> float:
+    """The same, or where it pauses."""
+    pause: float = ingredients.recipe.get(PAUSE, math.inf)
+    return min(_planned(ingredients), pause)
 
 
 def _whatever_long(ingredients: Ingredients) -> Ingredients:
-    recipe = {key: value for key, value in ingredients.recipe.items() if key not in (EPOCHS, PAUSE)}
-    return replace(ingredients, recipe=recipe)
+    recipe = {key: value for key, value in ingredients.recipe.items() if key not in (EPOCHS, BUDGET, PAUSE)}
+    return replace(ingredients, recipe={**recipe, "has_budget": BUDGET in ingredients.recipe})
 
 
 def _farthest(folder: Path) -> tuple[int, ...]:

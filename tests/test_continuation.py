@@ -10,10 +10,12 @@ import pytest
 from pipeline.cache import Cache, Ingredients
 from pipeline.continuation import Continuation, find_continuation
 from pipeline.journal import StageResult
+from pipeline.recipe.extension import obstacle
 from pipeline.recipe.train import TrainConfig
 from pipeline.training.checkpoint import Checkpoint, Checkpoints, Place
 
 KEEPS = "checkpoints"
+COSINE = {"schedule": {"type": "cosine"}}
 
 
 def ingredients(**recipe: Any) -> Ingredients:
@@ -86,6 +88,17 @@ def test_what_depends_on_the_number_of_epochs_forbids_it_and_is_named(cache: Cac
     assert isinstance(said, str)
     assert said.startswith("cannot go on from fewer epochs: ")
     assert re.search(reason, said)
+
+
+def test_a_longer_budget_goes_on_from_a_smaller_one(cache: Cache) -> None:
+    leave(cache, ingredients(train_budget="1m"), Place(0, 4, 0), finished=True)
+    longer = found(cache, ingredients(train_budget="2m"), budget="2m")
+    assert isinstance(longer, Continuation)
+    assert longer.reason == "train.budget 1m → 2m: goes on from epoch 4, step 0 of run 01234567"
+    said = found(cache, ingredients(train_budget="2m"), budget="2m", schedule={"type": "cosine"})
+    assert said == f"cannot go on from fewer epochs: {obstacle(TrainConfig.model_validate(COSINE))}"
+    assert found(cache, ingredients(train_budget="50s"), budget="50s") is None
+    assert found(cache, ingredients(train_epochs=20), epochs=20) is None, "a number of epochs is no budget"
 
 
 def test_fewer_epochs_do_not_go_on_from_more(cache: Cache) -> None:

@@ -41,7 +41,7 @@ class Settled:
 
     setup: TrainingSetup
     forecast: Forecast | None
-    """Of a training with a budget that begins now: how long one took that was stopped and continued says little."""
+    """Of a training with a budget, measured now; how long one took that goes on from another says nothing of it."""
 
 
 def settle(setup: TrainingSetup, *, out: Path, journal: Journal) -> Settled:

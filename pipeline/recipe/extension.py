@@ -22,6 +22,4 @@ def obstacle(section: TrainConfig) -> str | None:
         return "train.fine_tuning: begins after the last of the epochs"
     if section.batch_size == "auto":
         return "train.batch_size: auto is measured anew, and another size of parts has another state"
-    if section.budget:
-        return "train.budget: the number of epochs follows from it"
     return None

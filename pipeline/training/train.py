@@ -60,6 +60,7 @@ def train(
     """
     interruption = Interruption()
     saver = Saver(setup.section.checkpoint, out, journal, interruption, Trail(check))
+    begins = saver.found is None
     settled = settle(setup, out=out, journal=journal)
     setup, started = settled.setup, time.perf_counter()
     assembled = assemble(setup)
@@ -75,7 +76,7 @@ def train(
         else:
             data, weights = Data(assembled.training, assembled.validation), assembled.class_weights
             history = fit(assembled.learner, section, *data, weights=weights, saver=saver, journal=journal)
-    if settled.forecast:
+    if settled.forecast and begins:
         secs = time.perf_counter() - started
         report(settled.forecast, epochs=len(history.epochs), secs=secs, journal=journal)
     result = _write(network, history, out, journal)
