@@ -13,7 +13,7 @@ LONGEST = [
     Path(__file__).parent / file
     for file in (
         *("test_transfer.py", "test_end_to_end.py", "training/test_state.py", "diagnosis/test_zoo.py"),
-        *("chaos/test_resume.py", "test_register.py", "tuning/test_tune.py"),
+        *("chaos/test_resume.py", "tuning/test_tune.py"),
     )
 ]
 """Files that take longest, in this order: begun last, one worker would be left alone with them."""

@@ -244,8 +244,8 @@ def test_what_cannot_be_read_is_a_user_error(tmp_path: Path, name: str, message:
 
 def test_a_model_is_found_by_name_alias_version_and_run(registered: Registered) -> None:
     client = registered.store.client
-    version = client.get_model_version("cells", "1")
-    names = ["cells", "models:/cells@champion", "models:/cells/1", version.run_id]
+    version = client.get_model_version_by_alias("cells", "champion")
+    names = ["cells", "models:/cells@champion", f"models:/cells/{version.version}", version.run_id]
     assert {find_model(registered.store, name) for name in names} == {version.source}
 
 
