@@ -97,6 +97,11 @@ class Cache:
         """Opens the store under `directory`; nothing is written until a stage runs."""
         self.root = directory / "stages"
 
+    @property
+    def source_hashes(self) -> Path:
+        """File that remembers the hashes of source files, so that those that are unchanged are not read again."""
+        return self.root / "sources.json"
+
     def find(self, stage: str, key: str) -> Entry | None:
         """Returns the entry of a key, or None."""
         return _read(self.root / stage / key)

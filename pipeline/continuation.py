@@ -90,8 +90,9 @@ def _length(ingredients: Ingredients) -> float:
 
 
 def _whatever_long(ingredients: Ingredients) -> Ingredients:
-    recipe = {key: value for key, value in ingredients.recipe.items() if key not in (EPOCHS, BUDGET, PAUSE)}
-    return replace(ingredients, recipe={**recipe, "has_budget": BUDGET in ingredients.recipe})
+    recipe = {key: value for key, value in ingredients.recipe.items() if key not in (EPOCHS, PAUSE)}
+    # Whether there is a budget counts, its length does not.
+    return replace(ingredients, recipe=recipe | {key: None for key in recipe if key == BUDGET})
 
 
 def _farthest(folder: Path) -> tuple[int, ...]:

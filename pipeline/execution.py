@@ -128,7 +128,7 @@ def plan(recipe: Recipe, *, force: Iterable[str] = (), until: str | None = None)
     """Says what `run` would do with each stage and why; runs nothing, writes at most hashes of source files."""
     stages, forced = _until(until), frozenset(_stage_names(force))
     cache = Cache(Path(recipe.tracking.directory))
-    fingerprints, planned = {"source": _source_fingerprint(recipe)}, list[Planned]()
+    fingerprints, planned = {"source": _source_fingerprint(recipe, cache)}, list[Planned]()
     undecided = ""
     for stage in stages:
         if undecided:
@@ -205,7 +205,7 @@ class _Walk:
         """Whether to refuse to begin a training where none is there to go on from."""
         _make_folder(recipe.tracking.directory)
         self.cache = Cache(Path(recipe.tracking.directory))
-        self.fingerprints = {"source": _source_fingerprint(recipe)}
+        self.fingerprints = {"source": _source_fingerprint(recipe, self.cache)}
         self.outcomes: list[Outcome] = []
         self.run = run
         self._stack = contextlib.ExitStack()
@@ -398,10 +398,10 @@ def _make_folder(directory: str) -> None:
         ) from error
 
 
-def _source_fingerprint(recipe: Recipe) -> str:
+def _source_fingerprint(recipe: Recipe, cache: Cache) -> str:
     from pipeline.collect import source_fingerprint
 
-    return source_fingerprint(recipe.data, stat_cache=Path(recipe.tracking.directory) / "stages" / "sources.json")
+    return source_fingerprint(recipe.data, stat_cache=cache.source_hashes)
 
 
 def _why_run(stage: Stage, ingredients: Ingredients, cache: Cache, recipe: Recipe, forced: frozenset[str]) -> str:

@@ -58,15 +58,15 @@ class Looks:
         look = Look(datetime.now(UTC).isoformat(timespec="seconds"), self.run, self.recipe, answers)
         with FileLock(path.with_suffix(".lock")):
             before = path.read_text(encoding="utf-8") if path.exists() else ""
-            torn = before and not before.endswith("\n")
+            ending = "" if before.endswith("\n") or not before else "\n"
             with path.open("a", encoding="utf-8") as file:
-                file.write("\n" * bool(torn) + json.dumps(asdict(look), ensure_ascii=False) + "\n")
+                file.write(f"{ending}{json.dumps(asdict(look), ensure_ascii=False)}\n")
         return [*_whole(before), look]
 
 
 def _whole(text: str) -> Iterator[Look]:
     """The looks in a file; a line that a full disk or a crash left half written is none."""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # not `splitlines`: JSON may hold other line breaks
         with contextlib.suppress(json.JSONDecodeError, TypeError):
             yield Look(**json.loads(line))
 

@@ -172,7 +172,7 @@ def _changes_of_data(recipe: Recipe, prepared: Entry, cache: Cache) -> list[str]
         if entry.result.fingerprint == collected
     }
     try:
-        is_known = source_fingerprint(recipe.data) in known
+        is_known = source_fingerprint(recipe.data, stat_cache=cache.source_hashes) in known
     except UserError as error:
         return [f"data: {error}"]
     return [] if is_known or not known else ["data: its source (trained on again is what the run kept of it)"]

@@ -27,6 +27,9 @@ with quiet_imports():
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a disk says that has no room."""
+
 logging.set_verbosity(logging.ERROR)
 """TFDS reports on its own deprecations and progress at every step."""
 
@@ -64,7 +67,7 @@ def _download(name: str, data_dir: Path) -> None:
     try:
         _write(builder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise
         raise UserError(
             f"data.download: {name} cannot be downloaded to {data_dir} ({type(error).__name__}: "
@@ -89,7 +92,7 @@ def _write(builder: tfds.core.DatasetBuilder) -> None:
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except Exception as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
+        for number in FULL:
             if os.strerror(number) in str(error):
                 raise OSError(number, os.strerror(number), str(builder.data_dir)) from error
         raise

@@ -88,14 +88,16 @@ class Sender:
             if not self._backlog and not self._is_unsettled and not self.asks_again:
                 return 0
             store = open_store(uri, Path.cwd())
+            before = self.num_acknowledged
             try:
-                return self._send(store, sent)
+                self._send(store, sent)
             except _ForgottenError:
                 sent = Sent(uri)
                 self.folder.save_sent(sent)  # first: what is unsent from here on is all of it
                 self.folder.mark_unsent()
                 self._read_on(0)
-                return self._send(store, sent)
+                self._send(store, sent)
+            return self.num_acknowledged - before
 
     @property
     def _is_unsettled(self) -> bool:
@@ -112,8 +114,8 @@ class Sender:
         self._backlog = [record for record in [*self._backlog, *records] if record["seq"] >= first]
         self._last = records[-1] if records else self._last
 
-    def _send(self, store: Store, sent: Sent) -> int:
-        count, target = len(self._backlog), _Target(self.folder, store, sent)
+    def _send(self, store: Store, sent: Sent) -> None:
+        target = _Target(self.folder, store, sent)
         try:
             if self.asks_again:
                 target.look_up()
@@ -129,7 +131,6 @@ class Sender:
             self.folder.mark_sent()
         except (MlflowException, OSError) as error:
             raise _meaning(error, sent.uri) from error
-        return count
 
     def _acknowledge(self, sent: Sent, record: Record) -> None:
         sent.next = record["seq"] + 1
