@@ -156,8 +156,9 @@ def _estimates(names: Sequence[str], of: Predicted, seed: int) -> dict[str, Esti
     are_many = len(of.labels) >= MIN_RESAMPLED
     told = [name for name in names if hits(name, of) is not None or (are_many and name != "calibration_error")]
     found = estimates(told, of, seed=seed, num_resamples=NUM_RESAMPLES)
-    values = compute([name for name in names if name not in told], of)
-    return found | {name: Estimate(value, math.nan, math.nan) for name, value in values.items()}
+    rest = compute([name for name in names if name not in told], of)
+    found |= {name: Estimate(value, math.nan, math.nan) for name, value in rest.items()}
+    return {name: found[name] for name in names}  # one order for all groups: a table has a column a metric
 
 
 def _interval(scores: np.ndarray) -> tuple[float, float]:

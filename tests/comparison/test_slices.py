@@ -60,9 +60,10 @@ def test_values_are_compared_by_their_error() -> None:
 
 
 def test_every_metric_of_a_group_is_that_of_its_examples_alone() -> None:
-    of, names = predicted("multiclass", 240), ("accuracy", "log_loss", "roc_auc", "calibration_error")
+    of, names = predicted("multiclass", 240), ("calibration_error", "log_loss", "accuracy", "roc_auc")
     groups = pd.DataFrame({"site": ["north"] * 160 + ["south"] * 80, "class": of.labels.astype(str)})
     table = estimate_slices(TestPredictions(tuple(map(str, range(240))), of, tuple("abcd"), names, groups), seed=5)
+    assert table["metric"].tolist() == [*names] * (len(table) // len(names))
     north = Predicted(of.task, of.labels[:160], of.outputs[:160])
     expected = estimates(names, north, seed=5, num_resamples=NUM_RESAMPLES)
     rows = {row.metric: (row.score, row.low, row.high) for row in table[table["value"] == "north"].itertuples()}
