@@ -43,13 +43,15 @@ def print_schedule(
         table.add_row(rung.name, str(rung.jobs), span, f"{rung.trained_epochs:,}", duration(secs / workers))
     out.print(table)
     expected = schedule.seconds(measured, workers)
-    kept = max(section.keep, section.finalists)
     out.print(
         f"about {duration(expected)} at the speed of the recipe as it stands "
-        f"({measured['epoch_secs']:.2f} s an epoch, {measured['start_secs']:.1f} s to start); the best {kept} keep "
-        f"their weights, {kept * measured['network_bytes'] / 2**20:.1f} MiB",
+        f"({measured['epoch_secs']:.2f} s an epoch, {measured['start_secs']:.1f} s to start)",
         highlight=False,
     )
+    kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
+    size = measured["trial_bytes"] / 2**20
+    until = f"; at most {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
+    out.print(f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}", highlight=False)
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""
         out.print(f"the budget is {duration(budget)}{cut}", highlight=False)

@@ -10,10 +10,13 @@ from pipeline.environment import environment
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
 from pipeline.whole import write_whole
-from tuning.study import Study, ranked
+from tuning.study import Result, Study, ranked
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
+
+RUN_ID = "run_id"
+"""File in the folder of a study, or of a trial, that holds the id of its run."""
 
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
@@ -39,6 +42,17 @@ class StudyRun:
             done = sum(trial.result is not None for trial in trials)
             self.run.record("metrics", values={"best_objective": best[0].result.score}, step=done)
 
+    def log_death(self, trial: Path, result: Result) -> None:
+        """Records why the process of a trial died, in the trial's own run, and closes that.
+
+        Args:
+            trial: Folder of the trial.
+            result: What is known of it.
+        """
+        file = trial / RUN_ID
+        if file.exists():
+            self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags)
+
     def finish(self, files: list[Path], note: str, values: dict[str, float]) -> None:
         """Records what came of the study."""
         for file in files:
@@ -51,7 +65,7 @@ class StudyRun:
 @contextlib.contextmanager
 def study_run(study: Study) -> Iterator[StudyRun]:
     """Opens the run of a study; a study that goes on, goes on with its run."""
-    file, recipe = study.folder / "run_id", study.recipe
+    file, recipe = study.folder / RUN_ID, study.recipe
     known = file.read_text(encoding="utf-8") if file.exists() else None
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(

@@ -4,7 +4,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuning.study import Study, ranked
+from pipeline.cache import Cache
+from tuning.record import RUN_ID
+from tuning.study import Study, Trial, ranked
 
 RECORDS = ("history.json", "journal.jsonl", "entry.json")
 """What stays of a training whose weights go."""
@@ -40,6 +42,18 @@ class Retention:
         for folder in made - kept - self._cleared - {""}:
             _clear(Path(folder), self.study.folder / "records")
             self._cleared.add(folder)
+        self._clear_failed([trial for trial in trials if trial.result and trial.result.score is None])
+
+    def _clear_failed(self, trials: list[Trial]) -> None:
+        """Removes the state that failed trainings have left: nothing goes on from it."""
+        runs = {trial.job.name: self.study.trial_folder(trial.job) / RUN_ID for trial in trials}
+        ids = {name: file.read_text(encoding="utf-8") for name, file in runs.items() if file.exists()}
+        failed = {run for name, run in ids.items() if name not in self._cleared}
+        if failed:
+            for left in Cache(Path(self.study.recipe.tracking.directory)).all_unfinished("train", "checkpoints"):
+                if left.run_id in failed:
+                    shutil.rmtree(left.folder, ignore_errors=True)
+            self._cleared |= set(ids)
 
 
 def _clear(folder: Path, records: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import TuneConfig
+from pipeline.recipe.tune_checks import RUNGS
 from tuning.space import Space
 from tuning.suggestions import Oracle
 
@@ -44,6 +45,12 @@ class Schedule:
         jobs = [*self.rungs, *([self.finals] if self.finals else [])]
         total = sum(r.jobs * measured["start_secs"] + r.trained_epochs * measured["epoch_secs"] for r in jobs)
         return total / workers
+
+    def kept_at_most(self, section: TuneConfig) -> int:
+        """Trainings whose weights and state lie on the disk at one time: all, while any may be promoted."""
+        if section.algorithm in RUNGS:
+            return sum(rung.jobs for rung in self.rungs)
+        return max(section.keep, section.finalists)
 
 
 def num_trials(section: TuneConfig) -> int | None:

@@ -216,6 +216,7 @@ class Search:
             if result is None:
                 secs = time.monotonic() - worker.started
                 result = Result("failed", cause=self.workers.cause_of_death(worker), seconds=secs)
+                self.recorded.log_death(self.study.trial_folder(job), result)
             tell(job, result)
         self.view.tick()
 

@@ -21,6 +21,7 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import trained_epochs
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
+from tuning.record import RUN_ID
 from tuning.study import Result
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
     try:
         recipe = load_recipe(folder / "recipe.yaml")
         with _tracked(recipe, folder) as tracked:
-            finished = run(recipe, until="train", listener=listen, tracked=tracked)
-            result = score(finished, objective, direction)
+            try:
+                finished = run(recipe, until="train", listener=listen, tracked=tracked)
+                result = score(finished, objective, direction)
+            except Exception as error:
+                tracked.record("tags", values=failure(error).tags)
+                raise
             if result.score is not None:
                 tracked.record("metrics", values={"objective": result.score}, step=None)
             tracked.record("tags", values=result.tags)
@@ -67,7 +72,8 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
 
     Args:
         recipe_file: The recipe.
-        out: JSON file to write: `epoch_secs`, `start_secs` (building and compiling), `network_bytes`; or `error`.
+        out: JSON file to write: `epoch_secs`, `start_secs` (building and compiling), `trial_bytes` (weights, and the
+            state at the end); or `error`.
     """
     from pipeline.rehearsal import estimate_recipe
 
@@ -84,7 +90,7 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
     measured = {
         "epoch_secs": found.epoch_secs,
         "start_secs": max(0.0, elapsed - steps),
-        "network_bytes": found.cost.parameter_bytes,
+        "trial_bytes": 2 * found.cost.parameter_bytes + found.cost.optimizer_bytes,
     }
     write_whole(out, json.dumps(measured), durable=True)
 
@@ -94,7 +100,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
     from pipeline.tracking import Tracking
 
-    file = folder / "run_id"
+    file = folder / RUN_ID
     known = file.read_text(encoding="utf-8") if file.exists() else None
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
@@ -158,6 +164,9 @@ def failure(error: Exception) -> Result:
         from pipeline.training.callbacks import NonFiniteLossError
 
     message = (str(error).strip().splitlines() or [""])[0]
+    # A user's function that runs out of memory has its error wrapped in those about the function and the recipe.
+    if any(isinstance(each, (MemoryError, tf.errors.ResourceExhaustedError)) for each in _causes(error)):
+        return Result("failed", cause=f"out of memory: {message}")
     match error:
         case NonFiniteLossError():
             return Result("failed", cause=f"nan: {message}")
@@ -165,9 +174,14 @@ def failure(error: Exception) -> Result:
             return Result("invalid", cause=said(error))
         case UserError():
             return Result("invalid", cause=message)
-        case MemoryError() | tf.errors.ResourceExhaustedError():
-            return Result("failed", cause=f"out of memory: {message}")
     return Result("failed", cause=f"{type(error).__name__}: {message}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it was raised from."""
+    while error:
+        yield error
+        error = error.__cause__
 
 
 def said(error: RecipeError) -> str:

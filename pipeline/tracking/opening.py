@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
 from pipeline.errors import UserError
+from pipeline.journal import RecordFile
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking.background import Background
 from pipeline.tracking.folder import RUN_TAG, Header, RunFolder, unsent_folders
@@ -75,8 +76,7 @@ class Tracking:
             say(f"{one_line(error)}. The run goes on: it is recorded here, and sent when the store is back")
             return cls(section, name, base, say, [], None)
         tracking = cls(section, name, base, say, reap(store.client), store)
-        for folder in reap_folders(root):
-            tracking.send(Sender(folder))
+        tracking._send_dead()
         waiting = [folder for folder in unsent_folders(root) if not folder.lives()]
         if waiting:
             say(f"{len(waiting)} earlier runs have records that their store lacks: `plumbline sync` sends them")
@@ -95,6 +95,22 @@ class Tracking:
     def experiment_id(self) -> str:
         """MLflow's id of the experiment."""
         return find_experiment(self.store, self.experiment)
+
+    def close_dead(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Closes a run whose process has died, as KILLED, with tags that say more.
+
+        Args:
+            run_id: Its id, which is the name of its folder.
+            tags: To record before it ends.
+        """
+        folder = RunFolder(runs_root(self.base, self.config) / run_id)
+        with folder.writing():
+            RecordFile(folder.journal).append({"kind": "tags", "run": "", "values": dict(tags)})
+        self._send_dead()
+
+    def _send_dead(self) -> None:
+        for folder in reap_folders(runs_root(self.base, self.config)):
+            self.send(Sender(folder))
 
     @contextlib.contextmanager
     def run(

@@ -76,6 +76,9 @@ class Silent:
     def tick(self):
         pass
 
+    def log_death(self, trial, result):
+        pass
+
     def log_progress(self, direction):
         pass
 

@@ -103,13 +103,18 @@ def test_only_the_best_keep_their_weights(finished):
     assert len(list((finished.folder / "records").glob("*/history.json"))) == 3 - 1 + 4
 
 
-def test_trials_are_nested_runs_of_the_study(finished, here):
+def runs_of(study, here):
+    """The store, the run of a study, and those of its trainings."""
     from pipeline.tracking import open_store
 
     client = open_store("sqlite:///mlruns/mlflow.db", here).client
-    parent = (finished.folder / "run_id").read_text()
+    parent = (study.folder / "run_id").read_text()
     experiment = client.get_run(parent).info.experiment_id
-    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+    return client, parent, client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+
+
+def test_trials_are_nested_runs_of_the_study(finished, here):
+    client, parent, children = runs_of(finished, here)
     trials = {child.data.tags["trial"]: child for child in children if "seed" not in child.data.tags["trial"]}
     assert set(trials) == {"0000", "0001", "0002"}
     for number, child in trials.items():
@@ -137,21 +142,112 @@ def test_hyperband_killed_and_continued_is_the_study_that_was_not(here):
     assert any(trial.job.rung == 1 for trial in continued.trials())
 
 
-def test_failing_trials_have_a_cause_and_no_score(here):
-    space = """{
-      train.optimizer.learning_rate: {type: choice, values: [0.01, 1.0e+30]},
-      train.optimizer.type: {type: choice, values: [sgd, adam]},
-      train.optimizer.momentum: {type: choice, values: [0.9]}}"""
-    study = tune(load_recipe(write("failing", "grid", "null", space))).study
-    assert study.reason() == "every point of the grid has been tried"
-    results = {
-        (t.job.point["train.optimizer.type"], t.job.point["train.optimizer.learning_rate"]): t.result
-        for t in study.trials()
+NETWORKS = """
+import os
+import signal
+from pathlib import Path
+
+import keras
+import numpy as np
+
+EVENTS = Path({events!r})
+
+
+def build(x, how="fine"):
+    if how == "raises":
+        raise ValueError("no such luck")
+    if how == "exhausts":
+        np.ones(2**55)
+    if how == "exits":
+        os._exit(7)
+    if how == "is killed for memory":
+        EVENTS.write_text("oom 1\\noom_kill 1\\n")  # as the kernel counts it
+        os.kill(os.getpid(), signal.SIGKILL)
+    factors = {{"overflows": 1e38, "is dead": 0.0}}
+    return keras.layers.Dense(4)(x * factors.get(how, 1.0))
+"""
+
+
+@pytest.fixture(scope="module")
+def failing(here):
+    """A study of trials that fail in every way."""
+    events = here / "memory.events"
+    events.write_text("oom 0\noom_kill 0\n")
+    (here / "odd_networks.py").write_text(NETWORKS.format(events=str(events)))
+    ways = ("fine", "raises", "exhausts", "exits", "is killed for memory", "overflows", "is dead")
+    space = {
+        "model.arguments.how": {"type": "choice", "values": ways},
+        "train.optimizer.momentum": {"type": "choice", "values": [0.9], "when": {"model.arguments.how": "fine"}},
+        "train.optimizer.type": {
+            "type": "choice",
+            "values": ["sgd", "adam"],
+            "when": {"model.arguments.how": "fine"},
+        },
     }
-    assert results["sgd", 0.01].status == "scored"
-    assert results["sgd", 1e30].cause.startswith("nan: ")
-    assert {results["adam", rate].status for rate in (0.01, 1e30)} == {"invalid"}
+    tree = {
+        "name": "failing",
+        "data": {"type": "breast_cancer"},
+        "model": {"type": "custom", "entry": "odd_networks:build", "folder": str(here)},
+        "train": {"epochs": 10, "optimizer": {"type": "sgd", "learning_rate": 0.01}},
+        "tracking": {"system_metrics": False},
+        "tune": {"algorithm": "grid", "objective": "val_accuracy", "finalists": 0, "space": space},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuning.workers.OOM_EVENTS", events)
+        study = tune(load_recipe(tree)).study
+    assert study.reason() == "every point of the grid has been tried"
     assert (study.folder / "best.yaml").exists()
+    return study
+
+
+@pytest.fixture(scope="module")
+def results(failing):
+    """Way to result."""
+    return {
+        (each.job.point["model.arguments.how"], each.job.point.get("train.optimizer.type")): each.result
+        for each in failing.trials()
+    }
+
+
+@pytest.mark.parametrize(
+    ("way", "status", "cause"),
+    [
+        (("fine", "adam"), "invalid", "adam has no such argument"),
+        (("raises", None), "invalid", "no such luck"),
+        (("exhausts", None), "failed", "out of memory: "),
+        (("exits", None), "failed", "died: exit code 7"),
+        (("is killed for memory", None), "failed", "out of memory: the system killed the process"),
+        (("overflows", None), "failed", "nan: "),
+    ],
+)
+def test_a_failing_trial_has_a_cause_and_no_score(results, way, status, cause):
+    assert results[way].status == status
+    assert cause in results[way].cause
+    assert results[way].score is None
+    assert results["fine", "sgd"].status == "scored"
+
+
+def test_the_run_of_a_failing_trial_has_ended_and_says_why(failing, here):
+    _, _, children = runs_of(failing, here)
+    told = {child.data.tags["trial"]: (child.data.tags["trial.cause"], child.info.status) for child in children}
+    ran = [trial for trial in failing.trials() if (failing.trial_folder(trial.job) / "run_id").exists()]
+    assert len(ran) == 7, "all but the invalid point"
+    ends = {"scored": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "invalid": "FAILED"}
+    for trial in ran:
+        end = "KILLED" if "exit code" in trial.result.cause or "the system" in trial.result.cause else None
+        assert told[trial.job.name] == (trial.result.cause, end or ends[trial.result.status])
+
+
+def test_a_failing_trial_leaves_no_state(failing):
+    assert not list(Path("mlruns/stages/train").glob(".*.partial/checkpoints/*"))
+
+
+def test_a_trial_that_does_not_train_is_stopped_with_its_score_and_the_reason(results):
+    stopped = results["is dead", None]
+    assert (stopped.status, results["fine", "sgd"].epochs) == ("stopped", 10)
+    assert stopped.epochs < 10
+    assert stopped.score < results["fine", "sgd"].score
+    assert ", epoch " in stopped.cause
 
 
 def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
