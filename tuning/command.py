@@ -18,6 +18,13 @@ directory = click.option(
 @click.argument("recipe", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Trials at once.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where trials run: on this machine, or on the Ray cluster of RAY_ADDRESS.",
+)
 @click.option("--budget", metavar="TIME", help="Wall time of the study, such as 30m or 1h30m.")
 @click.option("--trials", type=click.IntRange(1), help="Largest number of trials, in place of tune.trials.")
 @click.option("--resume", "resumed", metavar="STUDY", help="Go on with a study that was stopped or killed.")
@@ -26,6 +33,7 @@ def tune(
     recipe: str | None,
     overrides: tuple[str, ...],
     workers: int,
+    engine: str,
     budget: str | None,
     trials: int | None,
     resumed: str | None,
@@ -51,11 +59,11 @@ def tune(
         raise UserError("--trials: a study goes on with the number that it began with; leave it out")
     _stop_on_signals()
     if resumed:
-        tuning.resume(Study.open(resumed, directory), workers=workers, budget_secs=budget_secs)
+        tuning.resume(Study.open(resumed, directory), workers=workers, budget_secs=budget_secs, engine=engine)
         return
     assert recipe is not None
     given = [*overrides, *([f"tune.trials={trials}"] if trials else [])]
-    tuning.tune(load_recipe(recipe, given), workers=workers, budget_secs=budget_secs)
+    tuning.tune(load_recipe(recipe, given), workers=workers, budget_secs=budget_secs, engine=engine)
 
 
 @command

@@ -16,8 +16,8 @@ from tuning.space import Point, Space
 from tuning.study import DEFAULTS, Job, Result, Study, Trial, ranked
 
 if TYPE_CHECKING:
+    from tuning.engine import Worker
     from tuning.outcome import Outcome
-    from tuning.workers import Worker
 
 LAST_TRIALS = 8
 """Trials that the live table shows, the last ones."""
@@ -98,6 +98,11 @@ class LiveView:
             came = ", ".join([*scored, *([f"{result.status}: {result.cause}"] if result.cause else [])])
             self._console.print(f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})", highlight=False)
         self.tick()
+
+    def lost(self, job: Job) -> None:
+        """Takes it off; it comes again when it goes on elsewhere."""
+        self._running.pop(job.name, None)
+        self._console.print(f"{_label(job)}  its machine is gone; it goes on elsewhere", highlight=False)
 
     def tick(self) -> None:
         """Draws the table anew."""

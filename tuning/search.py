@@ -19,13 +19,13 @@ from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from pipeline.recipe.tune_checks import RUNGS
 from pipeline.whole import write_whole
+from tuning.engine import Engine, Worker
 from tuning.record import StudyRun
 from tuning.retention import Retention
 from tuning.space import Space
 from tuning.study import DEFAULTS, Job, Result, Study, job_of, ranked, read_result, result_file, result_of
 from tuning.suggestions import Done, Oracle, Suggestion, Wait
 from tuning.trial import run_trial, said
-from tuning.workers import Worker, Workers
 
 PAUSE = "train.stop_after_epochs"
 """The key by which a rung ends a training that a later rung may go on with."""
@@ -42,6 +42,9 @@ class View(Protocol):
 
     def ended(self, job: Job, result: Result) -> None:
         """A training ended."""
+
+    def lost(self, job: Job) -> None:
+        """The machine of a training is gone; the training goes on elsewhere."""
 
     def tick(self) -> None:
         """Time went by."""
@@ -64,7 +67,7 @@ class Search:
     study: Study
     space: Space
     oracle: Oracle
-    workers: Workers
+    workers: Engine
     view: View
     recorded: StudyRun
     budget_secs: float | None = None
@@ -138,14 +141,14 @@ class Search:
         while True:
             while self.workers.free and (job := queue.popleft() if queue else self._next()):
                 self._start(job, self._tell)
-            if not self.workers.running:
+            if not self.workers.busy:
                 return
-            self._collect(self._tell)
+            queue.extendleft(self._collect(self._tell))
 
     def _next(self) -> Job | None:
         """Asks the oracle, unless there is a reason not to."""
         self._done = self._done or self._limit()
-        if self._done or (self._waiting and self.workers.running):
+        if self._done or (self._waiting and self.workers.busy):
             return None
         suggestion = self.oracle.ask()
         if isinstance(suggestion, Wait):
@@ -208,17 +211,23 @@ class Search:
         point = {**job.point, PAUSE: job.epochs} if pauses else job.point
         return self.space.recipe(point, name=self.study.name, tracking=tracking, **seed)
 
-    def _collect(self, tell: Callable[[Job, Result], None]) -> None:
-        """Takes the results of the workers that end, or lets some time pass."""
+    def _collect(self, tell: Callable[[Job, Result], None]) -> list[Job]:
+        """Takes the results of the workers that end, or lets some time pass; returns the jobs whose machine is gone."""
+        lost = []
         for worker in self.workers.wait(TICK_SECS):
             job = self._jobs.pop(worker.slot)
             result = read_result(result_file(self.study.trial_folder(job), job))
+            if result is None and worker.lost:
+                self.view.lost(job)
+                lost.append(job)
+                continue
             if result is None:
                 secs = time.monotonic() - worker.started
                 result = Result("failed", cause=self.workers.cause_of_death(worker), seconds=secs)
                 self.recorded.log_death(self.study.trial_folder(job), result)
             tell(job, result)
         self.view.tick()
+        return lost
 
     def _tell(self, job: Job, result: Result) -> None:
         self.study.told(job, result)
@@ -236,12 +245,12 @@ class Search:
         candidates = [Job(DEFAULTS, {}), *(Job(trial.number, trial.job.point) for trial in best)] if best else []
         # Seed by seed, so that a budget that ends leaves pairs.
         queue = deque(replace(job, seed=seed) for seed in seeds for job in candidates if (job.trial, seed) not in done)
-        while queue or self.workers.running:
+        while queue or self.workers.busy:
             while queue and self.workers.free and not self._out_of_time():
                 self._start(queue.popleft(), self._tell_repeat)
-            if not self.workers.running:
+            if not self.workers.busy:
                 return
-            self._collect(self._tell_repeat)
+            queue.extendleft(self._collect(self._tell_repeat))
 
     def _out_of_time(self) -> bool:
         return self.budget_secs is not None and self.spent_secs >= self.budget_secs

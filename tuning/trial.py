@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,13 +21,12 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import trained_epochs
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
+from tuning.engine import Tell
 from tuning.record import RUN_ID
 from tuning.study import Result
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
-
-Tell = Callable[[dict[str, Any]], None]
 
 DIAGNOSIS = "diagnosis.json"
 """Artifact of a training that holds its diagnosis."""

@@ -17,11 +17,9 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from tuning.display import LiveView, print_outcome, print_schedule
+from tuning.engine import Engine, Tell, open_engine
 from tuning.space import Space
 from tuning.study import Study
-from tuning.workers import Workers
-
-Tell = Callable[[dict[str, Any]], None]
 
 MEASURED = "measured.json"
 """File of a study that holds what its trainings will take."""
@@ -36,13 +34,14 @@ class Tuned:
     """Why the search stopped."""
 
 
-def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None) -> Tuned:
+def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None, engine: str = "local") -> Tuned:
     """Searches the space of a recipe in a new study.
 
     Args:
         recipe: A recipe with a `tune` section.
         workers: Trials at once.
         budget_secs: Wall time of the study; None: no limit.
+        engine: Where trials run: local or ray.
 
     Raises:
         UserError: For a mistake in the recipe or the data, before anything is trained.
@@ -51,25 +50,26 @@ def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None) 
     space = _space(recipe)
     study = Study.create(recipe, budget_secs=budget_secs)
     try:
-        return _run(study, space, workers, budget_secs)
+        return _run(study, space, workers, budget_secs, engine)
     except UserError:
         if not study.events:
             shutil.rmtree(study.folder)
         raise
 
 
-def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None) -> Tuned:
+def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None, engine: str = "local") -> Tuned:
     """Goes on with a study that was stopped or killed.
 
     Args:
         study: The study.
         workers: Trials at once.
         budget_secs: Wall time of all its sessions; None: that it began with.
+        engine: Where trials run: local or ray.
 
     Raises:
         UserError: If another process has it, or its libraries have changed.
     """
-    return _run(study, _space(study.recipe), workers, budget_secs or study.facts["budget_secs"])
+    return _run(study, _space(study.recipe), workers, budget_secs or study.facts["budget_secs"], engine)
 
 
 def _space(recipe: Recipe) -> Space:
@@ -90,9 +90,9 @@ def _with_declared_space(recipe: Recipe) -> Recipe:
     if recipe.tune is None or not isinstance(recipe.model, CustomConfig):
         return recipe
     with tempfile.TemporaryDirectory() as name:
-        folder, workers = Path(name), Workers(1)
+        folder, here = Path(name), open_engine("local", 1, threads=1)
         (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-        found = _run_alone(workers, discover_space, folder / "recipe.yaml", folder / "space.json", folder / "log.txt")
+        found = _run_alone(here, discover_space, folder / "recipe.yaml", folder / "space.json", folder / "log.txt")
     tree = recipe.model_dump(by_alias=True, mode="json", exclude_none=True)
     tree["tune"]["space"] = found["space"] | tree["tune"]["space"]
     return load_recipe(tree)
@@ -113,7 +113,7 @@ def measure_recipe(recipe: Path, out: Path, tell: Tell) -> None:
 
 
 def _run_alone(
-    workers: Workers, work: Callable[[Path, Path, Tell], None], recipe: Path, out: Path, log: Path
+    workers: Engine, work: Callable[[Path, Path, Tell], None], recipe: Path, out: Path, log: Path
 ) -> dict[str, Any]:
     """Runs a function of a recipe in a process and returns the JSON that it writes.
 
@@ -121,8 +121,9 @@ def _run_alone(
         UserError: If it writes an error, or dies.
     """
     worker = workers.start(functools.partial(work, recipe, out), log)
-    while not list(workers.wait(1.0)):
-        pass
+    while not (ended := list(workers.wait(1.0))) or ended[0].lost:
+        if ended:
+            worker = workers.start(functools.partial(work, recipe, out), log)
     if not out.exists():
         last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         raise UserError(f"the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. {last}")
@@ -133,11 +134,11 @@ def _run_alone(
     return written
 
 
-def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None) -> Tuned:
+def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None, engine: str) -> Tuned:
     section = study.recipe.tune
     assert section is not None
     with study.only_driver():
-        workers = Workers(num_workers)
+        workers = open_engine(engine, num_workers, threads=space.tree["train"]["threads"])
         try:
             with quiet_imports():
                 from tuning.oracles import open_oracle
@@ -168,7 +169,7 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
         return Tuned(study, reason)
 
 
-def _measure(study: Study, space: Space, workers: Workers) -> dict[str, float]:
+def _measure(study: Study, space: Space, workers: Engine) -> dict[str, float]:
     """Measures the recipe as it stands, once in a study; what its trials share is collected and prepared by it."""
     file = study.folder / MEASURED
     if file.exists():
@@ -176,7 +177,6 @@ def _measure(study: Study, space: Space, workers: Workers) -> dict[str, float]:
         return known
     assert study.recipe.tune is not None
     given = space.recipe({}, tune=study.recipe.tune.model_dump(mode="json", exclude_none=True))
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = Path(folder) / "recipe.yaml"
-        recipe.write_text(dump_recipe(given), encoding="utf-8")
-        return _run_alone(workers, measure_recipe, recipe, file, study.folder / "log.txt")
+    recipe = study.folder / "measured.yaml"
+    recipe.write_text(dump_recipe(given), encoding="utf-8")
+    return _run_alone(workers, measure_recipe, recipe, file, study.folder / "log.txt")

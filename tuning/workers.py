@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.quiet import quiet_imports
+from tuning.engine import Target, Worker
 
 PRELOADED = "tuning.preload"
 """What the server imports."""
@@ -31,24 +32,13 @@ PATIENCE_SECS = 20.0
 OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
 """Where Linux counts the processes of a container that it killed for memory."""
 
-Target = Callable[[Callable[[dict[str, Any]], None]], None]
-"""What a worker runs; it is handed a function that sends messages to the driver. Must be picklable."""
 
+@dataclass(eq=False)
+class LocalWorker(Worker):
+    """A process that works on this machine."""
 
-@dataclass
-class Worker:
-    """A process that works."""
-
-    slot: int
-    """Which of the places it has."""
-    process: BaseProcess
-    inbox: connection.Connection
-    started: float
-    """Seconds on a monotonic clock."""
-    message: dict[str, Any] = field(default_factory=dict)
-    """The last message that it sent."""
-    stopped: bool = False
-    """Whether it was asked to stop."""
+    process: BaseProcess = field(kw_only=True)
+    inbox: connection.Connection = field(kw_only=True)
 
 
 class Workers:
@@ -60,7 +50,7 @@ class Workers:
 
     def __init__(self, num: int):
         self.num = num
-        self.running: list[Worker] = []
+        self.running: list[LocalWorker] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOADED])
         self._gpus = visible_gpus()
@@ -72,6 +62,11 @@ class Workers:
     def free(self) -> bool:
         """Whether a place is free."""
         return len(self.running) < self.num
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs."""
+        return bool(self.running)
 
     def start(self, target: Target, log: Path) -> Worker:
         """Runs a function in a process of its own.
@@ -87,7 +82,7 @@ class Workers:
         process = self._context.Process(target=_work, args=(target, log, environment, outbox), daemon=True)
         process.start()
         outbox.close()
-        worker = Worker(slot, process, inbox, time.monotonic())
+        worker = LocalWorker(slot, time.monotonic(), process=process, inbox=inbox)
         self.running.append(worker)
         return worker
 
@@ -105,7 +100,6 @@ class Workers:
     def stop(self) -> None:
         """Asks every process to stop, and kills those that do not."""
         for worker in self.running:
-            worker.stopped = True
             worker.process.terminate()
         deadline = time.monotonic() + PATIENCE_SECS
         for worker in self.running:
@@ -117,6 +111,7 @@ class Workers:
 
     def cause_of_death(self, worker: Worker) -> str:
         """Says why a process ended that left no result."""
+        assert isinstance(worker, LocalWorker)
         code = worker.process.exitcode
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
             self._oom_kills = _oom_kills()
@@ -126,7 +121,7 @@ class Workers:
             return f"killed: {signal.Signals(-code).name}{hint}"
         return f"died: exit code {code}"
 
-    def _read(self, worker: Worker) -> None:
+    def _read(self, worker: LocalWorker) -> None:
         """Takes the messages that have come; a process killed while it wrote leaves half a one."""
         with contextlib.suppress(EOFError, OSError):
             while worker.inbox.poll():

@@ -42,18 +42,25 @@ class Instant:
     def free(self):
         return len(self.running) < self.num
 
+    @property
+    def busy(self):
+        return bool(self.running)
+
     def start(self, target, log):
-        folder, out, *_ = target.args
+        self.end(*target.args[:2])
+        worker = SimpleNamespace(slot=self.begun, message={}, started=0.0, lost=False)
+        self.begun += 1
+        self.running.append(worker)
+        return worker
+
+    def end(self, folder, out):
+        """Writes the result of a trial."""
         recipe = load_recipe(folder / "recipe.yaml")
         rate, epochs = recipe.train.optimizer.learning_rate, recipe.train.stop_after_epochs or recipe.train.epochs
         score = round(rate * 1e4) % 97 + recipe.model.dropout - 1 / epochs
         failed = round(rate * 1e4) % 5 == 3
         result = Result("failed", cause="nan: no number") if failed else Result("scored", score=score, epochs=epochs)
         out.write_text(json.dumps(asdict(result)))
-        worker = SimpleNamespace(slot=self.begun, message={}, started=0.0)
-        self.begun += 1
-        self.running.append(worker)
-        return worker
 
     def wait(self, timeout):
         yield self.running.pop(-1 if self.lifo else 0)
