@@ -1,8 +1,11 @@
-"""Our search beside stock Keras Tuner's `search()`, same oracle and space: `python -m benchmarks.tuning [--seeds 5]`.
+"""Our search beside stock Keras Tuner's `search()`: `python -m benchmarks.tuning [--seeds 5]`; 20 minutes on two cores.
 
-Both search for a digits network by Hyperband, from the same prepared arrays, in a fresh process and folder each, one
-after the other. Time is wall time from the start of the process to the end of the search, imports included; memory is
-the largest proportional set size of the process with all its children.
+Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
+process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
+runs a number of trials. Ours is given the wall time that stock took, and goes on past that number if it can. Beside it
+ours runs the same number of trials without stopping the sick ones, and, for the first seed, with one worker. Time is
+wall time from the start of the process, imports included; memory is the largest proportional set size of the process
+with all its children.
 """
 
 import argparse
@@ -12,141 +15,213 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psutil
 
-EPOCHS, FACTOR = 9, 3
+TRIALS, EPOCHS = 20, 30
 SPACE = {
     "train.optimizer.learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
-    "model.filters": {"type": "choice", "values": [[8], [16], [32]]},
+    "model.filters": {"type": "choice", "values": [[16, 32], [32, 64]]},
     "model.dropout": {"type": "float", "low": 0.0, "high": 0.6},
 }
 RECIPE = {
     "name": "digits",
     "data": {"type": "digits", "batch_size": 64},
     "preprocess": {"normalize": "unit"},
-    "model": {"type": "cnn", "filters": [16], "units": 32},
-    "train": {"epochs": EPOCHS},
+    "model": {"type": "cnn", "units": 128},
     "tracking": {"system_metrics": False},
-    "tune": {
-        "algorithm": "hyperband",
-        "objective": "val_accuracy",
-        "factor": FACTOR,
-        "finalists": 0,
-        "space": SPACE,
-    },
+    "tune": {"algorithm": "random", "objective": "val_accuracy", "finalists": 0, "space": SPACE},
 }
+
+Found = dict[str, Any]
+"""What a search writes: `trials`, each with `secs` from the start, `score`, `epochs`, `stopped` and `point`."""
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seeds", type=int, default=5)
-    arguments.add_argument("--workers", type=int, default=2)
-    arguments.add_argument("--one", choices=["stock", "ours"], help=argparse.SUPPRESS)
-    arguments.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    arguments.add_argument("--trials", type=int, default=TRIALS)
+    arguments.add_argument("--epochs", type=int, default=EPOCHS)
+    arguments.add_argument("--one", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.one:
-        search = {"stock": search_stock, "ours": search_ours}[given.one]
-        Path("found.json").write_text(json.dumps(search(given.seed, given.workers)), encoding="utf-8")
+        asked = json.loads(given.one)
+        work = {"prepare": prepare, "stock": search_stock, "ours": search_ours}[asked.pop("work")]
+        Path("found.json").write_text(json.dumps(work(**asked)), encoding="utf-8")
         return
-    rows = []
-    for seed in range(given.seeds):
-        stock, ours = (measured(name, seed, given.workers) for name in ("stock", "ours"))
-        reached = next((secs for secs, best in ours["path"] if best >= stock["best"]), None)
-        rows.append({"seed": seed, "stock": stock, "ours": ours, "reached_secs": reached})
-        print(row(rows[-1]), flush=True)
-    shares = [each["ours"]["secs"] / each["stock"]["secs"] for each in rows]
-    reached = [each["reached_secs"] / each["stock"]["secs"] for each in rows if each["reached_secs"]]
-    print(f"wall time, ours / stock: median {median(shares):.2f} [{min(shares):.2f}, {max(shares):.2f}]")
-    print(f"time to stock's best / stock's time: {len(reached)} of {len(rows)} seeds reach it", end="")
-    print(f", median {median(reached):.2f} [{min(reached):.2f}, {max(reached):.2f}]" if reached else "")
+    compared = [compare(seed, given.trials, given.epochs) for seed in range(given.seeds)]
+    for line in (*against_stock(compared), *sick_stopped(compared), *workers_compared(compared[0])):
+        print(line)
 
 
-def row(found: dict[str, Any]) -> str:
-    """One line a seed."""
-    parts = [
-        f"{name} {found[name]['secs']:6.1f} s  best {found[name]['best']:.4f}  {found[name]['memory'] / 2**20:5.0f} MiB"
-        for name in ("stock", "ours")
-    ]
-    reached = found["reached_secs"]
-    return f"seed {found['seed']}   {'   '.join(parts)}   reached: {'never' if reached is None else f'{reached:.1f} s'}"
-
-
-def measured(name: str, seed: int, workers: int) -> dict[str, Any]:
-    """Runs one search in a process and a folder of its own, and watches its memory."""
-    root = Path(__file__).parent.parent
+def compare(seed: int, trials: int, epochs: int) -> dict[str, Found]:
+    """Runs the searches of one seed, and prints a line of each as it ends."""
+    same: dict[str, Any] = {"seed": seed, "trials": trials, "epochs": epochs}
     with tempfile.TemporaryDirectory() as folder:
-        began, largest = time.perf_counter(), 0
-        command = ["-m", "benchmarks.tuning", "--one", name, "--seed", str(seed), "--workers", str(workers)]
-        with (Path(folder) / "log.txt").open("wb") as log:
-            environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            process = subprocess.Popen([sys.executable, *command], cwd=folder, stdout=log, stderr=log, env=environment)
-            while process.poll() is None:
-                largest = max(largest, _memory(process.pid))
-                time.sleep(0.5)
-        if process.returncode:
-            raise SystemExit((Path(folder) / "log.txt").read_text(encoding="utf-8")[-2000:])
-        found = json.loads((Path(folder) / "found.json").read_text(encoding="utf-8"))
-        return {**found, "secs": time.perf_counter() - began, "memory": largest}
+        run_alone(Path(folder), work="prepare", seed=seed)
+        stock = measured(f"seed {seed}, stock", trials, work="stock", arrays=folder, **same)
+    longer = {**same, "trials": 3 * trials, "budget_secs": stock["secs"], "workers": 2}
+    found = {"stock": stock, "ours": measured(f"seed {seed}, ours, 2 workers", trials, work="ours", **longer)}
+    points = [[each["point"] for each in found[name]["trials"][:trials]] for name in ("stock", "ours")]
+    assert points[0][: len(points[1])] == points[1], "not the same points"
+    unstopped = {**same, "workers": 2, "stop_sick": False}
+    found["unstopped"] = measured(f"seed {seed}, ours, none stopped", trials, work="ours", **unstopped)
+    if seed == 0:
+        found["alone"] = measured("seed 0, ours, 1 worker", trials, work="ours", workers=1, **same)
+    return found
 
 
-def search_ours(seed: int, workers: int) -> dict[str, Any]:
+def against_stock(compared: Sequence[dict[str, Found]]) -> list[str]:
+    """Wall time of the same trials, and the time to stock's best."""
+    shares, reached, better = [], [], 0
+    for found in compared:
+        stock, ours, trials = found["stock"], found["ours"], len(found["stock"]["trials"])
+        shares.append(time_of(ours, trials) / stock["secs"])
+        secs = [each["secs"] for each in ended(ours) if (each["score"] or 0) >= best(stock)]
+        reached.append(min(secs, default=float("inf")) / stock["secs"])
+        in_time = [each for each in ours["trials"] if each["secs"] <= stock["secs"]]
+        better += best({"trials": in_time}) >= best(stock)
+    largest = [max(found[name]["memory"] for found in compared) / 2**20 for name in ("stock", "ours")]
+    return [
+        f"the same trials, wall time, ours / stock: {spread(shares)}",
+        f"to stock's best, share of stock's time: {spread(reached)}; reached within it in "
+        f"{sum(share <= 1 for share in reached)} of {len(reached)} seeds, within half of it in "
+        f"{sum(share <= 0.5 for share in reached)}",
+        f"best in the same time as good or better in {better} of {len(compared)} seeds",
+        f"memory: stock {largest[0]:.0f} MiB, ours {largest[1]:.0f} MiB with 2 trials at once",
+    ]
+
+
+def sick_stopped(compared: Sequence[dict[str, Found]]) -> list[str]:
+    """The same trials with and without stopping sick ones."""
+    times, epochs, lost, stopped = [], [], [], 0
+    for found in compared:
+        trials = len(found["unstopped"]["trials"])
+        on, off = found["ours"]["trials"][:trials], found["unstopped"]["trials"]
+        times.append(time_of(found["ours"], trials) / time_of(found["unstopped"], trials))
+        epochs.append(sum(each["epochs"] for each in on) / sum(each["epochs"] for each in off))
+        lost.append(max(each["score"] or 0 for each in off) - max(each["score"] or 0 for each in on))
+        stopped += sum(each["stopped"] for each in on)
+    number = sum(len(found["unstopped"]["trials"]) for found in compared)
+    return [
+        f"sick trials stopped: {stopped} of {number}; epochs, on / off: {spread(epochs)}; wall time: {spread(times)}; "
+        f"best, off - on: largest {max(lost):+.4f}"
+    ]
+
+
+def workers_compared(found: dict[str, Found]) -> list[str]:
+    """The same trials by one worker and by two."""
+    trials = len(found["alone"]["trials"])
+    ratio = time_of(found["alone"], trials) / time_of(found["ours"], trials)
+    training = sum(each["epochs"] for each in found["alone"]["trials"])
+    return [f"two workers are {ratio:.2f} times as fast as one ({trials} trials, {training} epochs)"]
+
+
+def spread(values: Sequence[float]) -> str:
+    return f"median {median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+
+def ended(found: Found) -> list[dict[str, Any]]:
+    return sorted(found["trials"], key=lambda each: each["secs"])
+
+
+def best(found: Found) -> float:
+    return max((each["score"] or 0 for each in found["trials"]), default=0.0)
+
+
+def time_of(found: Found, trials: int) -> float:
+    """When the first trials, by their number, had all ended; infinite if they have not."""
+    first = found["trials"][:trials]
+    return max(each["secs"] for each in first) if len(first) == trials else float("inf")
+
+
+def measured(name: str, trials: int, **asked: Any) -> Found:
+    """Runs one search in a folder of its own, and prints a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_alone(Path(folder), **asked)
+    first = found["trials"][:trials]
+    print(
+        f"{name:26} {trials} trials in {time_of(found, trials):6.1f} s, their best "
+        f"{max((each['score'] or 0 for each in first), default=0):.4f}; in all {len(found['trials'])} in "
+        f"{found['secs']:6.1f} s, best {best(found):.4f}; {found['memory'] / 2**20:5.0f} MiB",
+        flush=True,
+    )
+    return found
+
+
+def run_alone(folder: Path, **asked: Any) -> Found:
+    """Runs a function of this file in a process of its own; adds its wall time, and its memory at its largest."""
+    began, largest = time.perf_counter(), 0
+    command = [sys.executable, "-m", "benchmarks.tuning", "--one", json.dumps(asked)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+        while process.poll() is None:
+            largest = max(largest, _memory(process.pid))
+            time.sleep(0.5)
+    if process.returncode:
+        raise SystemExit((folder / "log.txt").read_text(encoding="utf-8")[-2000:])
+    found: Found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    return found | {"secs": time.perf_counter() - began, "memory": largest}
+
+
+def search_ours(
+    seed: int, trials: int, epochs: int, workers: int, budget_secs: float | None = None, stop_sick: bool = True
+) -> Found:
     """`plumbline tune`, as it is."""
     from pipeline.recipe.load import load_recipe
     from tuning.tune import tune
 
     began = psutil.Process().create_time()
-    study = tune(load_recipe({**RECIPE, "seed": seed}), workers=workers).study
-    path, best = [], 0.0
-    for event in study.events:
-        if event["kind"] == "tell" and event["result"]["score"] is not None:
-            best = max(best, event["result"]["score"])
-            path.append((event["time"] / 1000 - began, best))
-    return {"best": best, "trials": len(study.trials()), "path": path}
+    recipe = {**RECIPE, "seed": seed, "train": {"epochs": epochs}}
+    recipe["tune"] = {**RECIPE["tune"], "trials": trials, "stop_sick": stop_sick}  # type: ignore[dict-item]
+    study = tune(load_recipe(recipe), workers=workers, budget_secs=budget_secs).study
+    told = {event["trial"]: event["time"] / 1000 - began for event in study.events if event["kind"] == "tell"}
+    found = [(trial, trial.result) for trial in study.trials() if trial.result]
+    return {
+        "trials": [
+            {
+                "secs": told[trial.number],
+                "score": result.score,
+                "epochs": result.epochs,
+                "stopped": result.status == "stopped",
+                "point": list(trial.job.point.values()),
+            }
+            for trial, result in found
+        ]
+    }
 
 
-def search_stock(seed: int, _: int) -> dict[str, Any]:
-    """Keras Tuner as its guide shows it: one process, `tuner.search(x, y, validation_data=...)`."""
-    import keras
-    import keras_tuner
+def prepare(seed: int) -> Found:
+    """Writes the arrays of the training and validation split that a search with this seed prepares."""
     import numpy as np
 
     from pipeline.execution import run
-    from pipeline.recipe.load import load_recipe
 
-    recipe = load_recipe({**RECIPE, "seed": seed, "tune": None})
-    prepared = run(recipe, until="preprocess").folder("preprocess")
-    data = {
-        split: (np.load(prepared / split / "image.npy") / 255.0, np.load(prepared / split / "label.npy"))
-        for split in ("train", "validation")
-    }
+    tree = {key: value for key, value in RECIPE.items() if key != "tune"}
+    prepared = run({**tree, "seed": seed}, until="preprocess").folder("preprocess")
+    for split in ("train", "validation"):
+        images = (np.load(prepared / split / "image.npy") / 255).astype("float32")
+        np.savez(f"{split}.npz", images=images, labels=np.load(prepared / split / "label.npy"))
+    return {"trials": []}
 
-    def build(hp: Any) -> Any:
-        network = keras.Sequential(
-            [
-                keras.Input((8, 8, 1)),
-                keras.layers.Conv2D(hp.Choice("filters", [8, 16, 32]), 3, padding="same", activation="relu"),
-                keras.layers.MaxPooling2D(),
-                keras.layers.Flatten(),
-                keras.layers.Dense(32, activation="relu"),
-                keras.layers.Dropout(hp.Float("dropout", 0.0, 0.6)),
-                keras.layers.Dense(10, activation="softmax"),
-            ]
-        )
-        rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
-        network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return network
 
-    tuner = keras_tuner.Hyperband(
-        build, "val_accuracy", max_epochs=EPOCHS, factor=FACTOR, seed=seed + 1, directory="stock", project_name="digits"
-    )
-    images, labels = data["train"]
-    tuner.search(images, labels, batch_size=64, validation_data=data["validation"], verbose=0)
-    trials = tuner.oracle.trials
-    return {"best": max(trial.score for trial in trials.values() if trial.score is not None), "trials": len(trials)}
+def search_stock(seed: int, trials: int, epochs: int, arrays: str) -> Found:
+    """Keras Tuner as its guide shows it."""
+    import numpy as np
+
+    from benchmarks.tuning_peer import search
+    from models.seeds import seed_for
+
+    splits = [np.load(Path(arrays, f"{split}.npz")) for split in ("train", "validation")]
+    training, validation = [(split["images"], split["labels"]) for split in splits]
+    found = search(training, validation, trials=trials, epochs=epochs, seed=seed_for(seed, "tune") + 1)
+    secs = time.time() - psutil.Process().create_time()
+    return {"trials": [{**each, "secs": secs, "epochs": epochs, "stopped": False} for each in found]}
 
 
 def _memory(pid: int) -> int:
