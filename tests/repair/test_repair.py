@@ -1,6 +1,10 @@
 """`plumbline repair`, `explain` and `train.on_sick: repair`: a sick run in, a recipe that trains and its proof out."""
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,33 @@ def plumbline(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
+def interrupt_a_second_training() -> None:
+    """Does as Ctrl-C would, once a training that came after the first is some epochs old."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        journals = Path("mlruns/stages/train").glob(".*.partial/journal.jsonl")
+        if any('"step": 3' in journal.read_text(encoding="utf-8") for journal in journals):
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+        time.sleep(0.005)
+
+
+def test_a_repair_that_was_interrupted_goes_on_where_it_was(here: Path) -> None:
+    run(cells({**SMALL, "epochs": 60}, kernel_initializer="zeros"), until="train")
+    interrupter = threading.Thread(target=interrupt_a_second_training)
+    interrupter.start()
+    stopped = plumbline("repair", "cells")
+    interrupter.join()
+    assert stopped.exit_code == 130, stopped.output
+    (left,) = Path("mlruns/stages/train").glob(".*.partial/checkpoints")
+    told = plumbline("repair", "cells")
+    assert told.exit_code == 0, told.output
+    assert "\nrepaired   " in told.output
+    journals = [file.read_text(encoding="utf-8") for file in Path("mlruns/stages/train").glob("*/journal.jsonl")]
+    assert sum("goes on from epoch" in journal for journal in journals) == 1
+    assert not left.exists()
+
+
 def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> None:
     sick = run(cells(SMALL, kernel_initializer="zeros"), until="train")
     told = plumbline("repair", "cells")
@@ -50,6 +81,11 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> Non
     client = open_store(sick.recipe.tracking.uri, here).client
     (experiment,) = client.search_experiments(filter_string="name = 'cells'")
     runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
+    sick_run = client.get_run(sick.run_id)
+    assert sick_run.data.tags["diagnosis.status"] == "sick"
+    assert "poor_initialization" in sick_run.data.tags["diagnosis.symptoms"]
+    looked_at = client.get_metric_history(sick.run_id, "diagnosis/largest_gradient")
+    assert [point.step for point in looked_at] == [0, 1, 2, 4, 9]
     tree = runs["cells repair"]
     assert (tree.data.tags["mlflow.parentRunId"], tree.data.tags["repair.of"]) == (sick.run_id, sick.run_id)
     nested = [each for each in runs.values() if each.data.tags.get("mlflow.parentRunId") == tree.info.run_id]
