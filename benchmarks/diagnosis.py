@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.diagnosis_cases import Case
-    from benchmarks.diagnosis_report import Row
+    from benchmarks.diagnosed.cases import Case
+    from benchmarks.diagnosed.report import Row
 
+if not __package__:  # run as a file: what it imports is found from the project's root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 QUICK = 2
@@ -52,16 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _cases(args: argparse.Namespace) -> "list[Case]":
     if args.corpus:
-        from benchmarks.diagnosis_corpus import read_cases
+        from benchmarks.diagnosed.corpus import read_cases
 
         return read_cases(args.corpus)
-    from benchmarks.diagnosis_zoo import zoo_cases
+    from benchmarks.diagnosed.zoo import zoo_cases
 
     return zoo_cases()[: QUICK if args.quick else None]
 
 
 def _train(cases: "list[Case]", args: argparse.Namespace) -> None:
-    from benchmarks.diagnosis_trainings import train
+    from benchmarks.diagnosed.trainings import train
 
     part, parts = map(int, args.part.split("/"))
     for seed in range(args.seeds):
@@ -83,8 +85,8 @@ def _shuffled(cases: "list[Case]") -> "list[Case]":
 
 def _repair(case: "Case", seed: int, kept: Path) -> None:
     """Repairs a training that is sick in truth by all methods; ours only if it was called sick."""
-    from benchmarks.diagnosis_repairs import METHODS, mend
-    from benchmarks.diagnosis_trainings import train
+    from benchmarks.diagnosed.repairs import METHODS, mend
+    from benchmarks.diagnosed.trainings import train
 
     sick = train(kept, case, seed)
     if case.mendable and case.outcome(sick.scores, broken=sick.broken) == "bad":
@@ -93,10 +95,10 @@ def _repair(case: "Case", seed: int, kept: Path) -> None:
 
 
 def _rows(cases: "list[Case]", args: argparse.Namespace) -> "Iterator[Row]":
-    from benchmarks.diagnosis_repairs import METHODS, kept_repair
-    from benchmarks.diagnosis_report import Row
-    from benchmarks.diagnosis_trainings import kept
-    from benchmarks.diagnosis_verdicts import TOOLS
+    from benchmarks.diagnosed.repairs import METHODS, kept_repair
+    from benchmarks.diagnosed.report import Row
+    from benchmarks.diagnosed.trainings import kept
+    from benchmarks.diagnosed.verdicts import TOOLS
 
     for seed in range(args.seeds):
         for case in cases:
@@ -109,8 +111,8 @@ def _rows(cases: "list[Case]", args: argparse.Namespace) -> "Iterator[Row]":
 
 
 def _report(cases: "list[Case]", rows: "list[Row]", args: argparse.Namespace) -> str:
-    from benchmarks.diagnosis_report import by_symptom, cost, detection, misses, naming
-    from benchmarks.diagnosis_report_repairs import repairs
+    from benchmarks.diagnosed.report import by_symptom, cost, detection, misses, naming
+    from benchmarks.diagnosed.report_repairs import repairs
 
     file = args.kept / "predictions.jsonl"
     file.write_text("".join(json.dumps(_prediction(row)) + "\n" for row in rows), encoding="utf-8")
@@ -134,7 +136,7 @@ def _report(cases: "list[Case]", rows: "list[Row]", args: argparse.Namespace) ->
 
 def _prediction(row: "Row") -> dict[str, Any]:
     """One training, as `score.py` reads it."""
-    from benchmarks.diagnosis_verdicts import OURS
+    from benchmarks.diagnosed.verdicts import OURS
 
     verdict, repaired = row.verdicts[OURS], row.repairs.get("ours")
     return {

@@ -21,7 +21,7 @@ MEASURED = ROOT / "benchmarks/diagnosis.txt"
 ZOO = ROOT / "benchmarks/diagnosis_zoo.txt"
 """What `python -m benchmarks.diagnosis` printed."""
 
-PUBLISHED = ROOT / "benchmarks/published_rules"
+PUBLISHED = ROOT / "benchmarks/diagnosed/published_rules"
 """One file a tool, whose rules ours are compared with."""
 
 EVIDENCE = ROOT / "docs/diagnosis_evidence.md"

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.diagnosis_cases import Case
-from benchmarks.diagnosis_repairs import draw
-from benchmarks.diagnosis_report import Row, cost, detection, misses, naming
-from benchmarks.diagnosis_shares import interval
-from benchmarks.diagnosis_trainings import kept, replay, train
-from benchmarks.diagnosis_verdicts import OURS, TOOLS
-from benchmarks.diagnosis_zoo import zoo_cases
-from benchmarks.published_rules import PUBLISHED
+from benchmarks.diagnosed.cases import Case
+from benchmarks.diagnosed.published_rules import PUBLISHED
+from benchmarks.diagnosed.repairs import draw
+from benchmarks.diagnosed.report import Row, cost, detection, misses, naming
+from benchmarks.diagnosed.shares import interval
+from benchmarks.diagnosed.trainings import kept, replay, train
+from benchmarks.diagnosed.verdicts import OURS, TOOLS
+from benchmarks.diagnosed.zoo import zoo_cases
 from pipeline.diagnosis.signals import Column
 from tests.diagnosis.made_up import training
 from tests.diagnosis.zoo import SICK

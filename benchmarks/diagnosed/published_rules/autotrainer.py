@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.published_rules.call import Call
+from benchmarks.diagnosed.published_rules.call import Call
 from pipeline.diagnosis.signals import Column, Reading, Signals
 
 MAX_RATIO = 1e-3

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.diagnosis_trainings import replay
-from benchmarks.published_rules import PUBLISHED
+from benchmarks.diagnosed.published_rules import PUBLISHED
+from benchmarks.diagnosed.trainings import replay
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.signals import Signals
 

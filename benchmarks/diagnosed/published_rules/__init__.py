@@ -7,11 +7,11 @@ a rule whose signal is not among them is left out, and its function says so.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.published_rules.autotrainer import autotrainer
-from benchmarks.published_rules.call import Call
-from benchmarks.published_rules.deepdiagnosis import deepdiagnosis
-from benchmarks.published_rules.sagemaker import sagemaker
-from benchmarks.published_rules.umlaut import umlaut
+from benchmarks.diagnosed.published_rules.autotrainer import autotrainer
+from benchmarks.diagnosed.published_rules.call import Call
+from benchmarks.diagnosed.published_rules.deepdiagnosis import deepdiagnosis
+from benchmarks.diagnosed.published_rules.sagemaker import sagemaker
+from benchmarks.diagnosed.published_rules.umlaut import umlaut
 from pipeline.diagnosis.signals import Signals
 
 PUBLISHED: Mapping[str, Callable[[Signals], Sequence[Call]]] = {

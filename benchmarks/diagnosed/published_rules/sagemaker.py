@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.published_rules.call import Call
+from benchmarks.diagnosed.published_rules.call import Call
 from pipeline.diagnosis.signals import Column, Reading, Signals
 
 VANISHING = 1e-7

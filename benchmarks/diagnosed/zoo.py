@@ -6,8 +6,8 @@ from functools import partial
 import keras
 import numpy as np
 
-from benchmarks.diagnosis_cases import Case, Data
-from benchmarks.diagnosis_verdicts import WORDS
+from benchmarks.diagnosed.cases import Case, Data
+from benchmarks.diagnosed.verdicts import WORDS
 from pipeline.diagnosis.reference import neighbours_score
 from tests.diagnosis.zoo import HEALTHY, SICK, Animal
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from benchmarks.diagnosis_cases import Case, Data
+from benchmarks.diagnosed.cases import Case, Data
 from pipeline.diagnosis import Diagnosis
 from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.findings import Finding

@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 
-from benchmarks.diagnosis_cases import RECENT, Case
-from benchmarks.diagnosis_trainings import Training, fit, replay
+from benchmarks.diagnosed.cases import RECENT, Case
+from benchmarks.diagnosed.trainings import Training, fit, replay
 from models.seeds import seed_for
 from pipeline.diagnosis.change import changed
 from pipeline.diagnosis.learning import FirstQuestion

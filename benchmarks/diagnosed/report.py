@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.diagnosis_cases import Case, Outcome
-from benchmarks.diagnosis_repairs import Mended
-from benchmarks.diagnosis_shares import median, share
-from benchmarks.diagnosis_trainings import Training
-from benchmarks.diagnosis_verdicts import OURS, Verdict
+from benchmarks.diagnosed.cases import Case, Outcome
+from benchmarks.diagnosed.repairs import Mended
+from benchmarks.diagnosed.shares import median, share
+from benchmarks.diagnosed.trainings import Training
+from benchmarks.diagnosed.verdicts import OURS, Verdict
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.diagnosis_cases import RECENT
-from benchmarks.diagnosis_repairs import METHODS, PORTFOLIO, Mended
-from benchmarks.diagnosis_report import Row
-from benchmarks.diagnosis_shares import median, share
+from benchmarks.diagnosed.cases import RECENT
+from benchmarks.diagnosed.repairs import METHODS, PORTFOLIO, Mended
+from benchmarks.diagnosed.report import Row
+from benchmarks.diagnosed.shares import median, share
 from pipeline.diagnosis.repair import MAX_TRIALS
 
 BUDGETS = (1, 2, 3, MAX_TRIALS, MAX_TRIALS + 1)

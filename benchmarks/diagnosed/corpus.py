@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.diagnosis_cases import Case, Data
+from benchmarks.diagnosed.cases import Case, Data
 from models.seeds import seed_for
 
 Line = Mapping[str, Any]

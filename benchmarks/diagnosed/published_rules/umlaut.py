@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.published_rules.call import Call
+from benchmarks.diagnosed.published_rules.call import Call
 from pipeline.diagnosis.signals import Signals
 
 MAX_INPUT = 1.0
