@@ -88,8 +88,9 @@ balance, leakage, one batch, and save and load.
 REPAIR = """## Repair
 
 `plumbline repair RUN` tries changes of a sick run's recipe beside an **untouched control**: the same recipe with other
-random numbers. Each training is stopped as soon as it is critically sick, so that what does not help costs little, and
-each is a run of its own below that of the repair, which is below the sick one. A healthy training is left alone.
+random numbers, trained to its end. Each trial is stopped as soon as it is critically sick, so that what does not help
+costs little, and each training is a run of its own below that of the repair, which is below the sick one. A healthy
+training is left alone.
 
 A training that was healthy first and whose steps became too large later (`too_large_steps`, `exploding_gradient`,
 `nan`, `diverging`, `oscillating_loss`) is **rolled back**: the first change is a schedule that is the same up to its
@@ -110,7 +111,9 @@ whether the part that the gravest finding names does alone; if it is no worse, t
 
 The trials have the recipe's own seed, so that the best of them *is* the training of the recipe that is written. Sick
 run, control and trial answer the same validation examples; accuracy is compared by McNemar's exact test with Tango's
-interval, log loss by a paired t-test, p-values corrected for the two. The verdict is one of
+interval, log loss by a paired t-test, p-values corrected for the two and for the number of trials that the best was
+chosen from. Where the sick training and the control left no network, only a healthy trial is better than nothing. The
+verdict is one of
 
 - *repaired*: healthy, and better than the sick training and the control;
 - *improved*: better than both, but still sick; or healthy, and shown to be better than the sick training alone;

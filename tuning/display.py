@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.recipe.tune import searched_direction
+from pipeline.recipe.tune import TuneConfig, searched_direction
+from pipeline.recipe.tune_checks import RUNGS
 from pipeline.terminal import console
 from tuning.schedule import Schedule
 from tuning.space import Point, Space
@@ -38,9 +39,10 @@ def print_schedule(
         out.print(f"  · {key} is not searched: {reason}", highlight=False)
     table = _table("", "trainings", "epochs each", "epochs", "time")
     for rung in [*schedule.rungs, *([schedule.finals] if schedule.finals else [])]:
-        secs = rung.jobs * measured["start_secs"] + rung.trained_epochs * measured["epoch_secs"]
         span = f"{rung.first_epoch} → {rung.epochs}" if rung.first_epoch else str(rung.epochs)
-        table.add_row(rung.name, str(rung.jobs), span, f"{rung.trained_epochs:,}", duration(secs / workers))
+        table.add_row(
+            rung.name, str(rung.jobs), span, f"{rung.trained_epochs:,}", duration(rung.seconds(measured) / workers)
+        )
     out.print(table)
     expected = schedule.seconds(measured, workers)
     out.print(
@@ -50,7 +52,9 @@ def print_schedule(
     )
     kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
     size = measured["trial_bytes"] / 2**20
-    until = f"; at most {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
+    # ASHA promotes before a rung is full, so that more may be promoted than would be in the end.
+    bound = "about" if section.algorithm in RUNGS else "at most"
+    until = f"; {bound} {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
     out.print(f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}", highlight=False)
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""
@@ -152,13 +156,28 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
         out.print("best      none: no trial has a score; `plumbline study` lists the causes", highlight=False)
         return
     assert outcome.best.result is not None
-    out.print(
-        f"best      trial {outcome.best.number}: {section.objective} {outcome.best.result.score:.4g}", highlight=False
-    )
+    out.print(f"best      trial {outcome.best.number}: {section.objective} {score_in_words(outcome)}", highlight=False)
     out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
-    known = f"{outcome.gain} against the recipe as it stands" if outcome.gain else "not measured: it takes finalists"
-    out.print(f"gain      {escape(known)}", highlight=False)
+    out.print(f"gain      {escape(gain_in_words(outcome, section))}", highlight=False)
     out.print(f"run it    plumbline run {outcome.file}", highlight=False)
+
+
+def score_in_words(outcome: "Outcome") -> str:
+    """What the best trial is worth: under seeds that it was not chosen by, where it was trained again."""
+    assert outcome.best.result is not None
+    searched = f"{outcome.best.result.score:.4g} in the search"
+    return f"{outcome.fresh} ({searched})" if outcome.fresh else searched
+
+
+def gain_in_words(outcome: "Outcome", section: TuneConfig) -> str:
+    """The gain with its interval, or why there is none."""
+    if outcome.gain:
+        return f"{outcome.gain} against the recipe as it stands"
+    if not section.finalists:
+        return "not measured: tune.finalists is 0"
+    if outcome.fresh is None:
+        return "not measured: no time was left for the finalists; --resume with a larger --budget"
+    return "not measured: fewer than two seeds have a score of both, the best trial and the recipe as it stands"
 
 
 def studies_table(studies: list[Study]) -> Table:

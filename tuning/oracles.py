@@ -154,9 +154,9 @@ class KerasTunerOracle:
                 given.status = TrialStatus.COMPLETED
             self.inner.end_trial(given)
 
-    def rungs(self, trials: int) -> list[list[tuple[int, int]]]:  # noqa: ARG002
-        """Hyperband's brackets; the other oracles have none."""
-        return self.inner.rungs() if isinstance(self.inner, HyperbandOracle) else []
+    def rungs(self, trials: int) -> list[list[tuple[int, int]]] | None:  # noqa: ARG002
+        """Hyperband's brackets; None: the other oracles have none."""
+        return self.inner.rungs() if isinstance(self.inner, HyperbandOracle) else None
 
     def _suggestion(self, given: Any) -> Suggestion:
         values = given.hyperparameters.values

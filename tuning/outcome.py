@@ -34,10 +34,31 @@ class Outcome:
 
     best: Trial
     """Best mean over the fresh seeds; the best of the search where there were none."""
+    fresh: "Fresh | None"
+    """Its scores under the fresh seeds; None: it was not trained again."""
     gain: Gain | None
     """None: too few pairs of seeds for an interval."""
     file: Path
     """`best.yaml`."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A finalist trained again, with seeds that the search has not seen."""
+
+    scores: tuple[float, ...]
+    failures: int
+    """Seeds under which it has no score."""
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return fmean(self.scores)
+
+    def __str__(self) -> str:
+        number = len(self.scores) + self.failures
+        failed = f", {self.failures} of {number} failed" if self.failures else ""
+        return f"{self.mean:.4g} on average of {len(self.scores)} other seeds{failed}"
 
 
 def conclude(study: Study, space: Space) -> Outcome | None:
@@ -48,21 +69,29 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     candidates, repeats = ranked(study.trials(), direction), study.repeats()
     if not candidates:
         return None
-    means = {
-        trial.number: fmean(scores)
-        for trial in candidates
-        if (scores := [r.score for (number, _), r in repeats.items() if number == trial.number and r.score is not None])
-    }
-    best = candidates[0]
-    if means:
-        chosen = (min if direction == "min" else max)(means, key=lambda number: means[number])
-        best = next(trial for trial in candidates if trial.number == chosen)
+    fresh = _finalists(repeats)
+    sign = 1 if direction == "min" else -1
+    # One that fails under some seed comes after all that do not, however lucky the others were.
+    order = sorted(fresh, key=lambda number: (fresh[number].failures, sign * fresh[number].mean, number))
+    best = next(trial for trial in candidates if trial.number == order[0]) if order else candidates[0]
     gain = gain_of(best.number, repeats)
     file = study.folder / "best.yaml"
     recipe = dump_recipe(space.recipe(best.job.point))
     head = f"# Trial {best.number} of study {study.name}: the best of {len(study.trials())}.\n"
     write_whole(file, f"{head}# Run: plumbline run {file}\n{recipe}", durable=True)
-    return Outcome(best, gain, file)
+    return Outcome(best, fresh.get(best.number), gain, file)
+
+
+def _finalists(repeats: Mapping[tuple[int, int], Result]) -> dict[int, Fresh]:
+    """The finalists with a score, by their number, over the seeds that all of them have ended with."""
+    by_trial: dict[int, dict[int, float | None]] = {}
+    for (number, seed), result in repeats.items():
+        if number != DEFAULTS:
+            by_trial.setdefault(number, {})[seed] = result.score
+    common = set.intersection(*map(set, by_trial.values())) if by_trial else set()
+    found = {number: [scores[seed] for seed in sorted(common)] for number, scores in by_trial.items()}
+    kept = {number: tuple(each for each in scores if each is not None) for number, scores in found.items()}
+    return {number: Fresh(scores, len(found[number]) - len(scores)) for number, scores in kept.items() if scores}
 
 
 def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result]) -> Gain | None:

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from pipeline.recipe.tune import searched_direction
+from tuning.display import gain_in_words, score_in_words
 from tuning.figures import draw_study
 from tuning.importance import Importance, importance
 from tuning.outcome import Outcome, conclude
@@ -32,7 +33,8 @@ def report(study: Study, space: Space, recorded: StudyRun, reason: str) -> Outco
     values = {}
     if outcome and outcome.best.result and outcome.best.result.score is not None:
         files.append(outcome.file)
-        values["objective"] = outcome.best.result.score
+        values["objective"] = outcome.fresh.mean if outcome.fresh else outcome.best.result.score
+        values["objective_in_search"] = outcome.best.result.score
         if outcome.gain:
             values |= {"gain": outcome.gain.mean, "gain_low": outcome.gain.low, "gain_high": outcome.gain.high}
     recorded.finish(files, note(study, outcome, found, reason), values)
@@ -62,8 +64,8 @@ def note(study: Study, outcome: Outcome | None, found: Importance | None, reason
     lines = {"Done": f"study `{study.name}`, {section.algorithm}: {len(trials)} trials, {len(failed)} failed; {reason}"}
     if outcome and outcome.best.result:
         point = ", ".join(f"`{key}` {value}" for key, value in outcome.best.job.point.items())
-        lines["Best"] = f"trial {outcome.best.number}, {section.objective} {outcome.best.result.score:.4g}: {point}"
-        lines["Gain over the recipe as it stands"] = str(outcome.gain or "not measured: no finalists")
+        lines["Best"] = f"trial {outcome.best.number}, {section.objective} {score_in_words(outcome)}: {point}"
+        lines["Gain"] = gain_in_words(outcome, section)
         lines["Run it"] = f"`plumbline run {outcome.file}`"
     if found:
         shown = ", ".join(f"`{key}` {share:.0%}" for key, share in found.shares.items())

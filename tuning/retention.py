@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.cache import Cache
 from tuning.record import RUN_ID
-from tuning.study import Study, Trial, ranked
+from tuning.study import Job, Study, ranked
 
 RECORDS = ("history.json", "journal.jsonl", "entry.json")
 """What stays of a training whose weights go."""
@@ -35,18 +35,19 @@ class Retention:
         """Removes what is not to be kept now; a trial that may be promoted keeps what it goes on from."""
         if self.promotes and self.study.reason() is None:
             return
-        trials = self.study.trials()
+        trials, repeats = self.study.trials(), self.study.repeats()
         kept = {trial.result.weights for trial in ranked(trials, self.direction)[: self.keep] if trial.result}
-        made = {result.weights for result in self.study.repeats().values()}
-        made |= {event["result"]["weights"] for event in self.study.events if event["kind"] == "tell"}
+        made = {event["result"]["weights"] for event in self.study.events if event["kind"] == "tell"}
         for folder in made - kept - self._cleared - {""}:
             _clear(Path(folder), self.study.folder / "records")
             self._cleared.add(folder)
-        self._clear_failed([trial for trial in trials if trial.result and trial.result.score is None])
+        failed = [trial.job for trial in trials if trial.result and trial.result.score is None]
+        failed += [Job(number, {}, seed=seed) for (number, seed), result in repeats.items() if result.score is None]
+        self._clear_failed(failed)
 
-    def _clear_failed(self, trials: list[Trial]) -> None:
+    def _clear_failed(self, jobs: list[Job]) -> None:
         """Removes the state that failed trainings have left: nothing goes on from it."""
-        runs = {trial.job.name: self.study.trial_folder(trial.job) / RUN_ID for trial in trials}
+        runs = {job.name: self.study.trial_folder(job) / RUN_ID for job in jobs}
         ids = {name: file.read_text(encoding="utf-8") for name, file in runs.items() if file.exists()}
         failed = {run for name, run in ids.items() if name not in self._cleared}
         if failed:
@@ -58,6 +59,8 @@ class Retention:
 
 def _clear(folder: Path, records: Path) -> None:
     """Keeps the records of a training, and takes all of it out of the cache, which would take a part for the whole."""
+    gone = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(gone, ignore_errors=True)
     if not (folder / "entry.json").exists():
         return
     kept = records / folder.name
@@ -65,7 +68,5 @@ def _clear(folder: Path, records: Path) -> None:
     for name in RECORDS:
         if (folder / name).exists():
             shutil.copy2(folder / name, kept / name)
-    gone = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(gone, ignore_errors=True)
     folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.errors import UserError
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import TuneConfig
 from pipeline.recipe.tune_checks import RUNGS
@@ -31,6 +32,10 @@ class Rung:
         """Epochs of all of them together."""
         return self.jobs * (self.epochs - self.first_epoch)
 
+    def seconds(self, measured: Mapping[str, float]) -> float:
+        """Expected time of all of them, one after the other."""
+        return self.jobs * measured["start_secs"] + self.trained_epochs * measured["epoch_secs"]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -42,9 +47,11 @@ class Schedule:
 
     def seconds(self, measured: Mapping[str, float], workers: int) -> float:
         """Expected wall time: starts and epochs of all trainings, shared by the workers."""
-        jobs = [*self.rungs, *([self.finals] if self.finals else [])]
-        total = sum(r.jobs * measured["start_secs"] + r.trained_epochs * measured["epoch_secs"] for r in jobs)
-        return total / workers
+        return sum(rung.seconds(measured) for rung in self.rungs) / workers + self.finals_secs(measured, workers)
+
+    def finals_secs(self, measured: Mapping[str, float], workers: int) -> float:
+        """The same of the finalists alone."""
+        return self.finals.seconds(measured) / workers if self.finals else 0.0
 
     def kept_at_most(self, section: TuneConfig) -> int:
         """Trainings whose weights and state lie on the disk at one time: all, while any may be promoted."""
@@ -67,6 +74,9 @@ def plan_search(recipe: Recipe, space: Space, oracle: Oracle) -> Schedule:
         recipe: The recipe, with its `tune` section.
         space: Its space.
         oracle: Its oracle, not asked yet.
+
+    Raises:
+        UserError: If hyperband has fewer trials, or points, than its smallest bracket takes.
     """
     section, epochs = recipe.tune, recipe.train.epochs
     assert section is not None
@@ -75,18 +85,37 @@ def plan_search(recipe: Recipe, space: Space, oracle: Oracle) -> Schedule:
     finals = None
     if section.finalists:
         finals = Rung("finalists", (min(section.finalists, int(min(trials, 1e9))) + 1) * section.seeds, 0, epochs)
-    return Schedule(tuple(_rungs(oracle, int(min(trials, 1e9)), epochs)), finals)
+    rungs = _rungs(oracle, int(min(trials, 1e9)), epochs)
+    if section.algorithm == "hyperband":
+        _refuse_too_few(rungs, limit, size, recipe.name)
+    return Schedule(tuple(rungs), finals)
+
+
+def _refuse_too_few(rungs: list[Rung], limit: int | None, size: int | None, name: str) -> None:
+    """Refuses a hyperband none of whose brackets would be run, or would wait for ever for points.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if not rungs:
+        raise UserError(f"{name}: tune.trials: {limit} are fewer than hyperband's smallest bracket has; give it more")
+    first = max(rung.jobs for rung in rungs if not rung.first_epoch)
+    if size is not None and size < first:
+        raise UserError(
+            f"{name}: tune.space: expected at least {first} points, which hyperband's first rung has. "
+            f"Received: {size}. Use grid or asha"
+        )
 
 
 def _rungs(oracle: Oracle, trials: int, epochs: int) -> list[Rung]:
     brackets = oracle.rungs(trials)
-    many = len(brackets) > 1
+    many = brackets is not None and len(brackets) > 1
     rungs = [
         rung
-        for number, bracket in enumerate(brackets, 1)
+        for number, bracket in enumerate(brackets or (), 1)
         for rung in _of_bracket(f"bracket {number}, " if many else "", bracket)
     ]
-    return rungs or [Rung("trials", trials, 0, epochs)]
+    return rungs if brackets is not None else [Rung("trials", trials, 0, epochs)]
 
 
 def _of_bracket(name: str, bracket: list[tuple[int, int]]) -> list[Rung]:

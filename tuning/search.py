@@ -62,6 +62,7 @@ class Search:
         view: Who shows it.
         recorded: The run of the study, parent of the trials' runs.
         budget_secs: Wall time of the study over all its sessions; None: no limit.
+        finals_secs: What finalists are expected to take: so much of the budget, at most half of it, is left to them.
     """
 
     study: Study
@@ -71,10 +72,13 @@ class Search:
     view: View
     recorded: StudyRun
     budget_secs: float | None = None
+    finals_secs: float = 0.0
     _jobs: dict[int, Job] = field(default_factory=dict)
     """Slot of a worker to the job that it runs."""
     _done: str | None = None
     """Why no more is asked of the oracle."""
+    _ended_by: float | None = None
+    """The budget that ended the search; None: something else did."""
     _waiting: bool = False
     """Whether the oracle can suggest nothing before a result."""
 
@@ -101,11 +105,12 @@ class Search:
         unfinished = self._replay()
         self.study.record("session")
         try:
-            if self.study.reason() is None:
+            if self.study.may_go_on(self.budget_secs):
                 self._search(deque(unfinished))
-                self.study.record("end", reason=self._done or "nothing was left to try")
+                self.study.record("end", reason=self._done or "nothing was left to try", budget=self._ended_by)
                 self._retention.clear()
             self._train_finalists()
+            self._retention.clear()
         finally:
             self.workers.stop()
         reason = self.study.reason()
@@ -165,8 +170,10 @@ class Search:
 
     def _limit(self) -> str | None:
         """Why nothing new may begin."""
-        if self.budget_secs is not None and self.spent_secs >= self.budget_secs:
-            return f"the budget of {self.budget_secs:.0f} s is spent"
+        if self.budget_secs is not None and self.spent_secs >= self.budget_secs - (kept := self._kept_for_finals()):
+            self._ended_by = self.budget_secs
+            rest = f", but for {kept:.0f} s that are left to the finalists" if kept else ""
+            return f"the budget of {self.budget_secs:.0f} s is spent{rest}"
         failures = sum(trial.result is not None and trial.result.score is None for trial in self.study.trials())
         if self.section.max_failures is not None and failures > self.section.max_failures:
             return f"{failures} trials failed, more than tune.max_failures ({self.section.max_failures})"
@@ -251,6 +258,15 @@ class Search:
             if not self.workers.busy:
                 return
             queue.extendleft(self._collect(self._tell_repeat))
+
+    def _kept_for_finals(self) -> float:
+        """Seconds of the budget that are left to the finalists: as expected, or as the longest trial so far says."""
+        assert self.budget_secs is not None
+        if not self.section.finalists:
+            return 0.0
+        longest = max((trial.seconds for trial in self.study.trials()), default=0.0)
+        number = (self.section.finalists + 1) * self.section.seeds
+        return min(max(self.finals_secs, longest * number / self.workers.num), self.budget_secs / 2)
 
     def _out_of_time(self) -> bool:
         return self.budget_secs is not None and self.spent_secs >= self.budget_secs

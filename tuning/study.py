@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.errors import UserError
-from pipeline.journal import RecordFile
+from pipeline.journal import RecordFile, read_journal
 from pipeline.recipe.errors import nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
@@ -106,12 +106,16 @@ class Study:
     recipe: Recipe
     facts: dict[str, Any]
     """`study.json`: what else must be known to go on."""
-    _file: RecordFile = field(init=False)
+    _file: RecordFile | None = None
+    """Opened by who writes: that cuts off what a kill has torn, which may be what another process just writes."""
 
     def __post_init__(self) -> None:
-        self._file = RecordFile(self.folder / "events.jsonl")
-        self.events: list[dict[str, Any]] = list(self._file.records)
+        self.events: list[dict[str, Any]] = list(read_journal(self._path))
         """Every record so far, in order."""
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "events.jsonl"
 
     @property
     def name(self) -> str:
@@ -164,14 +168,17 @@ class Study:
             )
         try:
             with FileLock(self.folder / ".lock", timeout=0):
+                # What another driver did since the study was opened.
+                self._file, self.events = None, list(read_journal(self._path))
                 yield
         except Timeout:
             raise UserError(f"{self.name}: another process is running this study") from None
 
     def record(self, kind: str, **more: Any) -> None:
         """Appends an event; it is on the disk when this returns."""
+        self._file = self._file or RecordFile(self._path)
         self.events.append(self._file.append({"kind": kind, **more}))
-        handle = os.open(self._file.path, os.O_RDONLY)
+        handle = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
@@ -207,8 +214,19 @@ class Study:
 
     def reason(self) -> str | None:
         """Why the search ended; None if it has not."""
+        end = self._end()
+        return end["reason"] if end else None
+
+    def may_go_on(self, budget_secs: float | None) -> bool:
+        """Whether the search has not ended, or ended because its budget was smaller than the one that it has now."""
+        end = self._end()
+        if end is None or end.get("budget") is None:
+            return end is None
+        return budget_secs is None or budget_secs > end["budget"]
+
+    def _end(self) -> dict[str, Any] | None:
         last = next((event for event in reversed(self.events) if event["kind"] in ("end", "ask")), None)
-        return last["reason"] if last and last["kind"] == "end" else None
+        return last if last and last["kind"] == "end" else None
 
     def spent_secs(self) -> float:
         """Wall time of all sessions so far, each from its beginning to its last event."""

@@ -41,7 +41,7 @@ class Oracle(Protocol):
     def tell(self, trial: int, score: float | None) -> None:
         """Takes the result of the last suggestion for a trial; None: it failed."""
 
-    def rungs(self, trials: int) -> list[list[tuple[int, int]]]:
+    def rungs(self, trials: int) -> list[list[tuple[int, int]]] | None:
         """Of each bracket, in order: trainings and epochs of each rung; empty where all are trained to the end.
 
         Args:

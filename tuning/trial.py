@@ -166,6 +166,9 @@ def failure(error: Exception) -> Result:
     # A user's function that runs out of memory has its error wrapped in those about the function and the recipe.
     if any(isinstance(each, (MemoryError, tf.errors.ResourceExhaustedError)) for each in _causes(error)):
         return Result("failed", cause=f"out of memory: {message}")
+    # A full disk, or a lock that another process holds, says nothing of the point.
+    if any(isinstance(each, OSError) for each in _causes(error)):
+        return Result("failed", cause=f"{type(error).__name__}: {message}")
     match error:
         case NonFiniteLossError():
             return Result("failed", cause=f"nan: {message}")

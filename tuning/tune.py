@@ -160,7 +160,8 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
             measured = _measure(study, space, workers)
             print_schedule(study, space, schedule, measured, num_workers, budget_secs)
             with study_run(study) as recorded, LiveView(study, schedule) as view:
-                search = Search(study, space, oracle, workers, view, recorded, budget_secs)
+                finals = schedule.finals_secs(measured, num_workers)
+                search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                 reason = search.run()
                 outcome = report(study, space, recorded, reason)
         finally:

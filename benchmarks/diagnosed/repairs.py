@@ -4,6 +4,8 @@ Each tries changes of the training until one works. Ours is told by its own diag
 are told by the truth, which nobody has, so that their figures are bounds from above.
 """
 
+import functools
+import hashlib
 import json
 import math
 import random
@@ -17,6 +19,7 @@ import keras
 from benchmarks.diagnosed.cases import RECENT, Case
 from benchmarks.diagnosed.trainings import Training, fit, replay
 from models.seeds import seed_for
+from pipeline.cache import code_hashes
 from pipeline.diagnosis.change import changed
 from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import (
@@ -32,6 +35,7 @@ from pipeline.diagnosis.remedies import (
 )
 from pipeline.diagnosis.repair import MAX_TRIALS, Trial, repair
 from pipeline.diagnosis.rollback import healthy_epochs
+from pipeline.repair.record import PROMOTED
 
 Overrides = Mapping[str, Any]
 
@@ -70,7 +74,7 @@ class Mended:
     scores: Sequence[float] = ()
     """Scores by epoch of what was chosen; none: nothing was."""
     good: bool = False
-    """Whether what was chosen went well, in truth."""
+    """Whether what was chosen, or else the sick one, went well in truth."""
     verdict: str = ""
     """What ours says of it."""
     healed_at: int = 0
@@ -111,10 +115,10 @@ def kept_repair(folder: Path, case: Case, seed: int, method: str) -> Mended | No
 def _ours(case: Case, seed: int, sick: Training) -> Mended:
     def once(overrides: Overrides, number: int) -> Trial:
         drawn = seed_for(seed, "control") if number == 0 else seed
-        return _trial(_changed(case, drawn, overrides, "stop"))
+        return _trial(_changed(case, drawn, overrides, "stop" if number else "warn"))
 
     outcome = repair(_trial(sick), once)
-    best: Training = outcome.best.result
+    best: Training = outcome.best.result if outcome.verdict in PROMOTED else sick
     return Mended(
         tries=[_try(case, trial.result) for trial in outcome.trials],
         scores=list(best.scores),
@@ -211,4 +215,10 @@ def _spent(tries: Sequence[Try]) -> int:
 
 
 def _file(folder: Path, case: Case, seed: int, method: str) -> Path:
-    return folder / f"{case.id.replace('/', '_')}.{seed}.{method}.json"
+    """Named for the code of the diagnosis: what another version repaired counts no longer."""
+    return folder / f"{case.id.replace('/', '_')}.{seed}.{method}.{_version()}.json"
+
+
+@functools.cache
+def _version() -> str:
+    return hashlib.blake2b(repr(code_hashes("pipeline.diagnosis")).encode(), digest_size=4).hexdigest()

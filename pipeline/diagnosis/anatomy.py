@@ -26,7 +26,8 @@ class Block:
     output: tf.Tensor
     """What the layer gives, or its activation layer where it has one."""
     activations: list[str] = field(default_factory=list)
-    """Names of the activations between this kernel and the next, in order; none: linear."""
+    """Names of the activations between this kernel and the next, in order; none: linear; `unknown`: of functions, which
+    are no layers and are not seen."""
     activated: bool = False
     given: tf.Tensor | None = None
     """The input of the kernel."""
@@ -58,16 +59,20 @@ def recorded_calls(model: keras.Model) -> Iterator[list[Call]]:
             del layer.call
 
 
-def blocks(calls: Sequence[Call]) -> list[Block]:
+def blocks(calls: Sequence[Call], outputs: Any) -> list[Block]:
     """Groups calls into blocks, in the order of the model.
 
     A layer without a kernel (activation, normalisation, dropout) belongs to the kernel whose output it is given, as
     long as it has no other input and keeps the shape. A shared layer is seen where it is called first.
+
+    Args:
+        calls: All calls of one pass.
+        outputs: What the model gave.
     """
     found: list[Block] = []
     owner: dict[Any, Block] = {}
     for call in _innermost(calls):
-        if _has_kernel(call.layer):
+        if has_kernel(call.layer):
             if all(block.layer is not call.layer for block in found):
                 block = Block(call.layer, call.output, given=call.inputs[0] if call.inputs else None)
                 _activate(block, call)
@@ -77,6 +82,12 @@ def blocks(calls: Sequence[Call]) -> list[Block]:
             block = owner[call.inputs[0].ref()]
             _activate(block, call)
             owner[call.output.ref()] = block
+    taken = {each.ref() for call in calls for each in call.inputs}
+    taken |= {each.ref() for each in keras.tree.flatten(outputs)}
+    for block in found:
+        # What nothing takes on went through a function, such as `keras.ops.relu`.
+        if not taken & {ref for ref, owning in owner.items() if owning is block}:
+            block.activations.append("unknown")
     return found
 
 
@@ -89,7 +100,7 @@ def output_activation(calls: Sequence[Call], found: Sequence[Block], outputs: An
         outputs: What the model gave.
     """
     last = next((call for call in reversed(calls) if call.output is outputs), None)
-    if last is not None and not _has_kernel(last.layer) and activation_of(last.layer) != "linear":
+    if last is not None and not has_kernel(last.layer) and activation_of(last.layer) != "linear":
         return activation_of(last.layer)
     return (found[-1].activations or ["linear"])[-1] if found else "unknown"
 
@@ -113,7 +124,9 @@ def _recording(layer: keras.Layer, original: Callable[..., Any], calls: list[Cal
     def call(*args: Any, **kwargs: Any) -> Any:
         output = original(*args, **kwargs)
         if isinstance(output, tf.Tensor) and output.dtype.is_floating:
+            named = [each for each in keras.tree.flatten(kwargs) if isinstance(each, tf.Tensor)]
             inputs = [each for each in keras.tree.flatten(args) if isinstance(each, tf.Tensor)]
+            inputs += [each for each in named if each.dtype.is_floating]  # others are masks
             calls.append(Call(layer, tuple(inputs), output))
         return output
 
@@ -132,7 +145,8 @@ def _inner_layers(layer: keras.Layer) -> list[keras.Layer]:
     return list(layer._flatten_layers(include_self=False))
 
 
-def _has_kernel(layer: keras.Layer) -> bool:
+def has_kernel(layer: keras.Layer) -> bool:
+    """Whether a layer has weights that are more than a vector."""
     return any(len(variable.shape) > 1 for variable in layer.weights)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import psutil
 
 from pipeline.diagnosis.diagnose import diagnose, merged
@@ -17,6 +18,7 @@ from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed
 from pipeline.diagnosis.signals import Epoch, Signals
 from pipeline.diagnosis.waiting import DataWait
+from pipeline.errors import UserError
 
 
 class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
@@ -25,6 +27,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     >>> diagnosis = Diagnosis(x_probe, y_probe)
     >>> model.fit(x, y, epochs=50, callbacks=[diagnosis])
     >>> diagnosis.findings
+
+    The model needs a compiled loss, or several. Metrics that are not one number are left out of account.
 
     Args:
         x_probe: A few hundred examples, as `fit` takes them, best from the validation split; up to 256 are passed
@@ -54,7 +58,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
         self._started = self._step_started = self._step_secs = 0.0
-        self._num_steps, self._looks = 0, False
+        self._num_steps, self._looks, self._first_epoch = 0, False, 0
         self.steps_read: int | None = 0
         """Optimiser steps at the last look; None: what was `seen` comes from elsewhere, so that what changed since is
         unknown."""
@@ -87,8 +91,17 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         return Signals(self._facts, tuple(self._readings), tuple(self._epochs), self._ended)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Looks before the first step."""
+        """Looks before the first step.
+
+        Raises:
+            UserError: If the model has no compiled loss.
+        """
         self._ended = False
+        if self.model.loss is None:
+            raise UserError(
+                f"Diagnosis: expected a model with a compiled loss. {self.model.name} has none: its own `train_step` "
+                "computes what is minimised, which cannot be looked at from outside. Leave the callback out"
+            )
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
         self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
         first = self._probe.read(0)
@@ -99,7 +112,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
-        self._looks = epoch > 0 and is_probed(epoch + 1, self._facts.planned_epochs)
+        self._first_epoch = self._epochs[0].epoch - 1 if self._epochs else epoch
+        self._looks = epoch > self._first_epoch and self._is_probed(epoch + 1)
         if self._looks:
             self._waiting.begin()
         self._step_secs, self._num_steps = 0.0, 0
@@ -118,12 +132,14 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes note of the epoch; looks where the schedule says so."""
-        done, values = epoch + 1, {name: float(value) for name, value in (logs or {}).items()}
-        probed = is_probed(done, self._facts.planned_epochs)
+        done = epoch + 1
+        values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
+        probed = self._is_probed(done)
         self._epochs.append(self._epoch(done, values) if probed else self._clocked(done, values))
         if probed:
             self._look(done)
-        if is_judged(done, self._facts.planned_epochs) or not math.isfinite(values["loss"]):
+        begun, planned = self._first_epoch, self._facts.planned_epochs
+        if is_judged(done - begun, planned - begun) or not math.isfinite(values.get("loss", 0.0)):
             self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -132,6 +148,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             self._look(self._epochs[-1].epoch)
         self._ended = not self._later_epochs
         self._diagnose()
+
+    def _is_probed(self, done: int) -> bool:
+        return is_probed(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
@@ -152,7 +171,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     def _look(self, epoch: int) -> None:
         steps, before = self._steps(), self.steps_read
         taken = None if before is None else steps - before
-        self._readings.append(self._probe.read(epoch, taken, with_noise=is_noise_measured(epoch)))
+        self._readings.append(self._probe.read(epoch, taken, with_noise=is_noise_measured(epoch - self._first_epoch)))
         self.steps_read = steps
 
     def _steps(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.initializers import auto_initializer, with_seeds
 from models.seeds import seed_for
-from pipeline.diagnosis.anatomy import activation_of
+from pipeline.diagnosis.anatomy import activation_of, has_kernel
 from pipeline.errors import UserError
 
 Overrides = Mapping[str, Any]
@@ -53,7 +53,7 @@ class _Plan:
     def __init__(self, model: keras.Model, overrides: Overrides, seed: int):
         self._overrides, self._seed, self._place = overrides, seed, 0
         layers = model.layers
-        kernels = [layer for layer in layers if _has_kernel(layer)]
+        kernels = [layer for layer in layers if has_kernel(layer)]
         self._output = kernels[-1] if kernels else None
         self._last = layers[layers.index(self._output) :] if self._output else []
         hidden = [layer for layer in layers if layer not in self._last]
@@ -68,7 +68,7 @@ class _Plan:
         is_output = any(layer is each for each in self._last)
         if isinstance(layer, ACTIVATION_LAYERS):
             return self._activation(layer, config, is_output)
-        if not _has_kernel(layer):
+        if not has_kernel(layer):
             return type(layer).from_config(with_seeds(config, self._seed, self._place))
         return self._kernel(layer, config, is_output)
 
@@ -123,10 +123,6 @@ def _reseeded(config: dict[str, Any], seed: int, place: int) -> dict[str, Any]:
         if key.endswith("_initializer") and isinstance(value, dict) and "seed" in value.get("config", {}):
             fresh[key] = {**value, "config": {**value["config"], "seed": seed_for(seed, place, key)}}
     return fresh
-
-
-def _has_kernel(layer: keras.Layer) -> bool:
-    return any(len(variable.shape) > 1 for variable in layer.weights)
 
 
 def _name(activation: Any) -> str:

@@ -12,6 +12,9 @@ from pipeline.diagnosis.signals import Column, Signals
 MIN_EPOCHS = 6
 """Epochs below which nothing can be said of a trend."""
 
+SHORTEST = 5
+"""Epochs below which a training that has ended was too short to be called sick for where it got."""
+
 Answer = Literal["yes", "too early", "no"]
 
 
@@ -46,7 +49,7 @@ class FirstQuestion(Section):
     early: float = 0.05
     """Share of the planned epochs over which an output must have stayed constant."""
     reach: float = 0.1
-    """Relative change of the weights over all steps to come below which they end where they are."""
+    """Relative change of the weights over all steps of the plan below which they end where they began."""
     patience: float = 0.3
     """Share of the planned epochs after which something must have been learnt, or be about to."""
     half_way: float = 0.5
@@ -84,7 +87,7 @@ class FirstQuestion(Section):
         return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
 
     def _broken(self, signals: Signals) -> str:
-        if signals.epochs and not math.isfinite(signals.losses[-1]):
+        if signals.is_loss_broken:
             return f"the loss is {signals.losses[-1]}"
         return "" if signals.last.finite else "the network holds values that are no numbers"
 
@@ -114,11 +117,11 @@ class FirstQuestion(Section):
     def _too_slow(self, signals: Signals, skill: float) -> str:
         """At this pace neither the weights nor the loss get anywhere within the plan."""
         facts, losses = signals.facts, signals.losses
-        if len(losses) < 3 or skill > 1 - self.min_skill or signals.last.epoch == 0:
+        if len(losses) < 3 or skill > 1 - self.min_skill or len(signals.readings) < 2 or not facts.layers:
             return ""
-        steps = max(1, facts.steps_per_epoch) * max(0, facts.planned_epochs - signals.epoch)
+        steps = max(1, facts.steps_per_epoch) * signals.planned_epochs
         pace = np.nan_to_num(signals.column(Column.UPDATE)[1:], nan=1.0).max(axis=0)
-        left = (losses[-1] - losses[0]) / (len(losses) - 1) * (facts.planned_epochs - len(losses))
+        left = (losses[-1] - losses[0]) / (len(losses) - 1) * (signals.planned_epochs - len(losses))
         goal = facts.constant_loss / 2
         if (pace * steps >= self.reach).any() or not losses[-1] + left > goal:
             return ""
@@ -140,15 +143,20 @@ class FirstQuestion(Section):
 
     def _ended_low(self, signals: Signals, skill: float) -> str:
         facts = signals.facts
-        if signals.ended and skill < self.min_skill:
+        if not signals.ended or len(signals.epochs) < SHORTEST:
+            return ""
+        if skill < self.min_skill:
             reference = f"nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
             return f"it ended at {signals.score:.3g}; {reference}"
-        # Where the probe has one class alone, a constant answer is perfect, and nothing compares with it.
-        if signals.ended and signals.last.loss > self.max_loss * facts.constant_loss > 0:
+        # Where the probe has one class alone, a constant answer is perfect, and nothing compares with it. Where classes
+        # are weighted, the loss on the probe is another than the one that fell.
+        has_fallen = signals.losses[-1] < signals.losses[0]
+        if signals.last.loss > self.max_loss * facts.constant_loss > 0 and not has_fallen:
             ratio = signals.last.loss / facts.constant_loss
             return f"its loss on the probe is {ratio:.2g} times that of a constant answer"
         return ""
 
     def _spread(self, signals: Signals, index: int) -> float:
         """Spread of the output, for values relative to that of the labels."""
-        return signals.readings[index].spread
+        spread, size = signals.readings[index].spread, signals.facts.label_spread
+        return spread / size if size > 0 else spread

@@ -79,6 +79,7 @@ class Probe:
             num_classes=len(np.unique(task.labels)) if task.kind in ("classes", "binary") else 0,
             constant_loss=task.constant_loss(self._y, self._num_outputs),
             chance=task.chance,
+            label_spread=float(task.labels.std(axis=0).mean()) if task.kind == "values" else math.nan,
             neighbours=task.neighbours(_flat(self._x)),
             input_size=self._input[0],
             input_ratio=self._input[1],
@@ -182,7 +183,7 @@ class Probe:
         with tf.GradientTape() as tape, recorded_calls(model) as calls:
             outputs = model(x, training=False)
             loss = self.task.loss(y, outputs) if self.task.loss else model.compute_loss(x, y, outputs, training=False)
-        found = blocks(calls)
+        found = blocks(calls, outputs)
         variables = [_weights(block.layer) for block in found]
         gradients = tape.gradient(loss, variables)
         if not self.layers:

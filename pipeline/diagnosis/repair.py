@@ -15,7 +15,7 @@ Verdict = Literal["healthy", "repaired", "luck", "improved", "not repaired"]
 no change is better than it; `improved`: better than both but still sick, or healthy and better than the sick alone."""
 
 MAX_TRIALS = 5
-"""Trainings beside the control; most end early, since each is stopped as soon as it is found sick."""
+"""Trainings beside the control; most end early, since each is stopped as soon as it is critically sick."""
 
 MIN_GAIN = 0.05
 """Gain of skill that counts as better rather than as luck, where no interval is known."""
@@ -27,7 +27,7 @@ class Trial:
 
     findings: Sequence[Finding]
     skill: float
-    """Validation score between the constant answer (0) and nearest neighbours (1)."""
+    """Score between the constant answer (0) and nearest neighbours (1), the better of training and validation."""
     num_epochs: int
     """Epochs that it took, fewer than planned where it was stopped."""
     overrides: Overrides = field(default_factory=dict)
@@ -64,13 +64,13 @@ class Repair:
 
 
 TrainOnce = Callable[[Overrides, int], Trial]
-"""(overrides, number of the trial, 0 for the control) -> the training with them, stopped once it is critical."""
+"""(overrides, number of the trial, 0 for the control) -> the training with them; trials are stopped once critical."""
 
-Better = Callable[[Trial, Trial], bool]
-"""Whether the first training is better than the second."""
+Better = Callable[[Trial, Trial, int], bool]
+"""Whether the first training, the best of so many, is better than the second."""
 
 
-def more_skilled(one: Trial, other: Trial) -> bool:
+def more_skilled(one: Trial, other: Trial, num_tried: int) -> bool:  # noqa: ARG001  (as any `Better`)
     """Whether the skill of one training is larger by more than luck gives."""
     return one.skill > other.skill + MIN_GAIN
 
@@ -123,10 +123,10 @@ def repair(
         if trial.healthy:
             healed_at = len(trials)
             fewer = attempt(simpler(parts, sick.findings))
-            if fewer and fewer.healthy and not better(best, fewer):
+            if fewer and fewer.healthy and not better(best, fewer, 1):
                 best = fewer
             break
-    verdict = _verdict(sick, control, best, better)
+    verdict = _verdict(sick, control, best, lambda one, other: better(one, other, len(trials)))
     kept = control if verdict == "luck" and not best.healthy else best
     return Repair(verdict, kept, control, tuple(trials), healed_at)
 
@@ -136,7 +136,7 @@ def merged(parts: Parts) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.overrides.items()}
 
 
-def _verdict(sick: Trial, control: Trial, best: Trial, better: Better) -> Verdict:
+def _verdict(sick: Trial, control: Trial, best: Trial, better: Callable[[Trial, Trial], bool]) -> Verdict:
     gained = best is not sick and better(best, sick)
     if gained and better(best, control):
         return "repaired" if best.healthy else "improved"

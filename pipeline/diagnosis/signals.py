@@ -95,6 +95,8 @@ class Facts:
     """Loss of the best answer that ignores the input (without penalties), on the probe."""
     chance: float = math.nan
     """Score of that answer: share of the most frequent class; 0 for values."""
+    label_spread: float = math.nan
+    """Standard deviation of the values to be learnt, on the probe; NaN for classes."""
     neighbours: float = math.nan
     """Score of nearest neighbours on the probe, each example left out in turn: what a simple model gets."""
     input_size: float = math.nan
@@ -179,9 +181,19 @@ class Signals:
         return max([each.epoch for each in self.epochs[-1:]] + [each.epoch for each in self.readings[-1:]], default=0)
 
     @property
+    def first_epoch(self) -> int:
+        """Epochs that were over when this training began; above 0 for `fit(initial_epoch=...)`."""
+        return self.epochs[0].epoch - 1 if self.epochs else 0
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs of the plan, without those before it began."""
+        return max(1, self.facts.planned_epochs - self.first_epoch)
+
+    @property
     def progress(self) -> float:
         """Share of the planned epochs that is done."""
-        return 1.0 if self.ended else self.epoch / max(1, self.facts.planned_epochs)
+        return 1.0 if self.ended else (self.epoch - self.first_epoch) / self.planned_epochs
 
     @property
     def last(self) -> Reading:
@@ -197,6 +209,11 @@ class Signals:
     def losses(self) -> np.ndarray:
         """Training loss of each epoch, float64 `(epochs,)`."""
         return np.array([each["loss"] for each in self.epochs])
+
+    @property
+    def is_loss_broken(self) -> bool:
+        """Whether the training loss is NaN or infinite; a training step of one's own may report none."""
+        return bool(self.epochs) and not math.isfinite(self.epochs[-1].logs.get("loss", 0.0))
 
     @cached_property
     def val_losses(self) -> np.ndarray:
@@ -224,7 +241,7 @@ class Signals:
             known = [self.series(prefix + self.accuracy_name) for prefix in ("", "val_")]
             return np.asarray(np.nanmax(known, axis=0))
         at = [reading.epoch for reading in self.readings]
-        return np.interp(np.arange(1, len(self.epochs) + 1), at, [reading.score for reading in self.readings])
+        return np.interp([each.epoch for each in self.epochs], at, [reading.score for reading in self.readings])
 
     @property
     def score(self) -> float:

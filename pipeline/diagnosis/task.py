@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
+from scipy.special import entr
 
 from pipeline.diagnosis.reference import neighbours_score
 from pipeline.diagnosis.signals import RANGES
@@ -41,7 +42,7 @@ class Task:
     """`classes`, `binary`, `labels`, `values` or `unknown`."""
     loss_name: str
     loss: LossFunction | None
-    """(labels, outputs) -> one number; None for several losses."""
+    """(labels, outputs) -> one number; None where the task is unknown."""
     from_logits: bool
     labels: np.ndarray
     """Class indices `(n,)`; 0 or 1 `(n, labels)`; values `(n, outputs)`."""
@@ -98,8 +99,8 @@ class Task:
         if self.kind == "classes":
             shares = np.unique(self.labels, return_counts=True)[1] / len(self.labels)
             return float(-(shares * np.log(shares)).sum())
-        yes = self.labels.mean(axis=0).clip(1e-6, 1 - 1e-6)
-        return float(-np.mean(yes * np.log(yes) + (1 - yes) * np.log(1 - yes)))
+        yes = self.labels.mean(axis=0)
+        return float(np.mean(entr(yes) + entr(1 - yes)))
 
     def neighbours(self, features: np.ndarray) -> float:
         """Score of nearest neighbours on the same examples; NaN where there is no sense in it."""
@@ -122,17 +123,20 @@ def task_of(model: keras.Model, labels: Any) -> Task:
     """Reads the task from a compiled model's loss and from labels of the form that `fit` takes.
 
     Args:
-        model: Compiled; several losses, or one that Keras does not know, make an unknown task.
+        model: Compiled; several losses, one that Keras does not know, or several labels an example of which each is a
+            class (tagging), make an unknown task.
         labels: Of the probe.
     """
     name, function = _loss(model)
     array = None if isinstance(labels, dict | list | tuple) else np.asarray(labels)
     from_logits = _from_logits(model.loss) if function else False
-    unknown = Task("unknown", name, function, from_logits, np.zeros(0))
+    unknown = Task("unknown", name, None, from_logits, np.zeros(0))
     if array is None or function is None or array.ndim > 2:
         return unknown
     if name.removeprefix("sparse_") in CLASSES:
         sparse = name.startswith("sparse_") or array.ndim == 1
+        if sparse and array.ndim == 2 and array.shape[1] > 1:
+            return unknown
         indices = array.reshape(-1) if sparse else array.argmax(axis=-1)
         return Task("classes", name, function, from_logits, indices.astype("int64"))
     if name in BINARY:

@@ -7,7 +7,7 @@ from pipeline.recipe.errors import Problem, nearest
 from pipeline.recipe.schema import fields_of, sections_of
 from pipeline.recipe.train import monitors
 from pipeline.recipe.tree import Recipe
-from pipeline.recipe.tune import Choice, Float, Int, Parameter, TuneConfig
+from pipeline.recipe.tune import Boolean, Choice, Float, Int, Parameter, TuneConfig
 
 NOT_SEARCHED = ("name", "tune", "tracking", "register", "evaluate")
 """Sections that say where results go, or how they are looked at, rather than what is trained."""
@@ -40,6 +40,7 @@ def check_tune(recipe: Recipe, task: str | None = None) -> Iterator[Problem]:
                 yield Problem(
                     f"tune.space.{key}.when", f"expected dotted recipe keys. Received: {other!r}{nearest(other, known)}"
                 )
+        yield from _conditions(key, parameter, section)
     yield from _cycle(section)
     yield from _objective(recipe, section, task)
     yield from _rungs(recipe, section)
@@ -79,6 +80,20 @@ def _range(key: str, parameter: Parameter) -> Iterator[Problem]:
         yield Problem(where, f"expected low above 0 with log. Received: {parameter.low}")
     if parameter.log and isinstance(parameter, Float) and parameter.step is not None and parameter.step <= 1:
         yield Problem(where, f"expected a step above 1 with log, as it is a factor. Received: {parameter.step}")
+
+
+def _conditions(key: str, parameter: Parameter, section: TuneConfig) -> Iterator[Problem]:
+    """A value that the other key never has would leave this one out without a word."""
+    for other, wanted in parameter.when.items():
+        searched = section.space.get(other)
+        values = searched.values if isinstance(searched, Choice) else (True, False)
+        if isinstance(searched, Choice | Boolean):
+            for value in wanted if isinstance(wanted, list) else [wanted]:
+                if not any(value == each and type(value) is type(each) for each in values):
+                    yield Problem(
+                        f"tune.space.{key}.when",
+                        f"expected values that {other} has: {', '.join(map(repr, values))}. Received: {value!r}",
+                    )
 
 
 def _cycle(section: TuneConfig) -> Iterator[Problem]:

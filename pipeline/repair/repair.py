@@ -114,15 +114,15 @@ def _can_go_back(recipe: Recipe) -> bool:
     return isinstance(schedule, Constant) and not (schedule.warmup_epochs or schedule.warmup_steps)
 
 
-def _better(one: Trial, other: Trial) -> bool:
-    """Whether one network is better than another on the validation examples; one is better than none."""
+def _better(one: Trial, other: Trial, num_tried: int) -> bool:
+    """Whether one network is better than another on the validation examples; a healthy one is better than none."""
     with quiet_imports():
         from pipeline.repair.validation import gain
 
     new, old = one.result.answers, other.result.answers
     if new is None or old is None:
-        return new is not None
-    return gain(new, old, over="").proven
+        return new is not None and one.healthy
+    return gain(new, old, over="", num_tried=num_tried).proven
 
 
 def _gains(outcome: Repair, sick: Trial) -> "tuple[Gain, ...]":
@@ -132,7 +132,7 @@ def _gains(outcome: Repair, sick: Trial) -> "tuple[Gain, ...]":
     others = {"the sick training": sick, "the untouched control": outcome.control}
     new = outcome.best.result.answers
     return tuple(
-        gain(new, other.result.answers, over=name)
+        gain(new, other.result.answers, over=name, num_tried=len(outcome.trials))
         for name, other in others.items()
         if new and other and other is not outcome.best and other.result.answers
     )

@@ -55,8 +55,8 @@ class Trials:
         return self._train("before", {}, self.recipe)
 
     def control(self, seed: int) -> Trial:
-        """Trains the recipe as it is, with other random numbers."""
-        return self._train("control", {}, changed(self.recipe, {"seed": seed, **STOPPED})[0])
+        """Trains the recipe as it is, with other random numbers, to its end."""
+        return self._train("control", {}, changed(self.recipe, {"seed": seed, "train.on_sick": "warn"})[0])
 
     def trial(self, overrides: Overrides, number: int) -> Trial:
         """Trains the recipe with changes and its own seed: what is proven is the recipe that is written.

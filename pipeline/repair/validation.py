@@ -31,7 +31,7 @@ class Gain:
     over: str
     """The other, in words."""
     effects: tuple[Effect, ...]
-    """One a metric; p-values corrected for their number."""
+    """One a metric; p-values corrected for their number, and for that of the networks that the new one was best of."""
 
     @property
     def proven(self) -> bool:
@@ -68,8 +68,15 @@ def answers(trained: Path, prepared: Path) -> Predicted:
     return Predicted(signature.task, labels, np.concatenate(outputs))
 
 
-def gain(new: Predicted, old: Predicted, *, over: str) -> Gain:
-    """Compares two networks by what they said of the same examples."""
+def gain(new: Predicted, old: Predicted, *, over: str, num_tried: int = 1) -> Gain:
+    """Compares two networks by what they said of the same examples.
+
+    Args:
+        new: What the one said that is to be better.
+        old: What the other said.
+        over: The other, in words.
+        num_tried: How many networks the new one was chosen from by the same examples (Bonferroni).
+    """
     found = [effect(metric, old, new, seed=SEED) for metric in METRICS[new.task]]
     corrected = zip(found, holm([each.p for each in found]), strict=True)
-    return Gain(over, tuple(replace(each, p=p) for each, p in corrected))
+    return Gain(over, tuple(replace(each, p=min(1.0, num_tried * p)) for each, p in corrected))

@@ -208,8 +208,8 @@ def runs_root(base: Path, section: TrackingConfig) -> Path:
 def _only_writer(folder: RunFolder) -> Iterator[None]:
     try:
         lock = folder.writing().acquire()
-    except Timeout:
-        raise UserError(f"run {folder.path.name} goes on in another process: wait for it, or end it first") from None
+    except Timeout as error:
+        raise UserError(f"run {folder.path.name} goes on in another process: wait for it, or end it first") from error
     with lock:
         yield
 

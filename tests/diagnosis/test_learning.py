@@ -81,6 +81,41 @@ def test_where_neighbours_are_no_better_than_chance_nothing_is_said_of_skill() -
     assert not ask(signals).failed
 
 
+def test_a_training_that_moved_is_not_too_slow_at_its_end_where_skill_is_unknown() -> None:
+    facts = {"task": "labels", "neighbours": float("nan"), "constant_loss": 0.32, "planned_epochs": 10}
+    losses = np.linspace(0.32, 0.22, 10)
+    for end in range(3, 11):
+        signals = training(list(losses[:end]), facts=facts, score=0.9, loss=0.25, ended=end == 10)
+        assert not ask(signals).failed, end
+    slow = training(list(np.linspace(0.32, 0.31, 10)), facts=facts, layers={Column.UPDATE: 1e-5}, loss=0.31, ended=True)
+    assert "of their size a step" in ask(slow).reason
+
+
+def test_weighted_classes_whose_loss_fell_are_not_held_to_a_constant_answer() -> None:
+    rare = {"constant_loss": 0.008, "chance": 0.999, "neighbours": 0.999}
+    assert not ask(training([0.7, 0.6, 0.5, 0.4, 0.3, 0.2], loss=0.2, facts=rare, ended=True)).failed
+    assert ask(training([0.7, 0.8, 0.9, 1.0, 1.1, 1.2], loss=0.2, facts=rare, ended=True)).failed
+
+
+def test_a_training_of_a_few_epochs_is_not_held_to_anything() -> None:
+    assert not ask(training([1.0, 0.9], score=0.5, ended=True)).failed
+    assert ask(training([1.0] * 5, score=0.5, ended=True)).failed
+
+
+def test_values_are_constant_by_their_own_size() -> None:
+    tiny = training([1e-10] * 10, facts={"task": "values", "label_spread": 1e-5, "neighbours": float("nan")})
+    assert not ask(with_spreads(tiny, [8e-6] * 6)).failed
+    large = training([1e10] * 10, facts={"task": "values", "label_spread": 1e5, "neighbours": float("nan")})
+    assert "varied by" in ask(with_spreads(large, [1.0] * 6)).reason
+
+
+def test_a_training_that_begins_later_has_its_patience_from_there() -> None:
+    late = training([1.386] * 10, **NOTHING)
+    late = replace(late, epochs=[replace(each, epoch=each.epoch + 50) for each in late.epochs])
+    assert (late.first_epoch, late.planned_epochs, late.progress) == (50, 50, 0.2)
+    assert not ask(late).failed
+
+
 def test_where_the_probe_has_one_class_nothing_is_held_to_a_constant_answer() -> None:
     facts = {"constant_loss": 0.0, "chance": 1.0, "neighbours": 1.0}
     assert not ask(training([0.6] * 20, score=1.0, loss=0.1, facts=facts, ended=True)).failed

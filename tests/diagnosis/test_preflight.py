@@ -91,6 +91,16 @@ def test_a_frozen_part_that_was_trained_is_no_fault() -> None:
     assert not [each for each in preflight(classifier(base), X, Y).findings if each.symptom == "frozen_layers"]
 
 
+def test_one_kernel_that_looks_new_among_trained_ones_is_chance() -> None:
+    trained = [
+        keras.layers.Dense(16, activation="relu", name=name, trainable=False) for name in ("one", "two", "three")
+    ]
+    model = classifier(*trained)
+    for layer in trained[:2]:
+        layer.kernel.assign(3 * layer.kernel)
+    assert not [each for each in preflight(model, X, Y).findings if each.symptom == "frozen_layers"]
+
+
 def seen_of(model: keras.Model, x: np.ndarray = X, y: np.ndarray = Y) -> Seen:
     return look(model, x, y, epochs=1, batch_size=32)
 

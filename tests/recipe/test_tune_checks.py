@@ -31,6 +31,11 @@ def test_the_documented_space_loads_and_is_shown(tmp_path):
         ("{model.l2: {type: float, low: 0.0, high: 0.5, log: true}}", "expected low above 0 with log"),
         ("{model.l2: {type: flot, low: 0.0}}", "Received: 'flot'. Did you mean `float`?"),
         ("{model.l2: {type: boolean, when: {model.typ: cnn}}}", "Received: 'model.typ'. Did you mean `model.type`?"),
+        (
+            "{train.optimizer.type: {type: choice, values: [adam, sgd]}, "
+            "train.optimizer.momentum: {type: float, low: 0.0, high: 0.9, when: {train.optimizer.type: SGD}}}",
+            "expected values that train.optimizer.type has: 'adam', 'sgd'. Received: 'SGD'",
+        ),
         ("{}", "tune.space: expected at least one key"),
     ],
 )

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.recipe.load import load_recipe
-from tuning.display import LiveView, duration, print_study, studies_table, trials_table
+from tuning.display import LiveView, duration, print_study, score_in_words, studies_table, trials_table
 from tuning.figures import draw_study
 from tuning.importance import importance
 from tuning.outcome import conclude, gain_of
@@ -66,6 +66,17 @@ def test_the_best_is_chosen_by_fresh_seeds(study):
     best = load_recipe(study.folder / "best.yaml")
     assert best.train.optimizer.learning_rate == second.job.point["train.optimizer.learning_rate"]
     assert (best.name, best.tune) == ("told", None)
+
+
+def test_a_finalist_that_failed_once_comes_behind_those_that_did_not(study):
+    best, second = (trial.number for trial in ranked(study.trials(), "max")[:2])
+    study.told(Job(second, {}, seed=2), Result("failed", cause="nan"))
+    outcome = conclude(study, Space.of(study.recipe))
+    assert outcome.best.number == best
+    assert str(outcome.fresh) == "0.8433 on average of 3 other seeds"
+    assert score_in_words(outcome) == "0.8433 on average of 3 other seeds (0.8968 in the search)"
+    study.told(Job(best, {}, seed=1), Result("failed", cause="nan"))
+    assert str(conclude(study, Space.of(study.recipe)).fresh) == "0.875 on average of 2 other seeds, 1 of 3 failed"
 
 
 def test_a_gain_takes_two_pairs_of_the_same_seed():

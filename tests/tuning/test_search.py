@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
 from tuning.oracles import open_oracle
+from tuning.schedule import plan_search
 from tuning.search import Search
 from tuning.space import Space
 from tuning.study import Result, Study, ranked
@@ -128,14 +129,16 @@ def outcome(study):
 
 
 @contextmanager
-def killed_after(study, events):
-    """Kills the driver when so many events are on the disk."""
+def killed_after(study, events, at_once=False):
+    """Kills the driver when so many events are on the disk: before the next one, or at once, before any effect."""
     record = study.record
 
     def recorded(kind, **more):
         if len(study.events) == events:
             raise Killed
         record(kind, **more)
+        if at_once and len(study.events) == events:
+            raise Killed
 
     study.record = recorded
     with pytest.raises(Killed):
@@ -154,7 +157,7 @@ def test_a_search_killed_at_any_event_ends_as_if_never_killed(algorithm):
     assert kinds.count("tell") == kinds.count("ask") + 4
     for events in (8, 9) if is_slow else range(len(kinds)):
         study = Study.create(given)
-        with killed_after(study, events):
+        with killed_after(study, events, at_once=events % 2 == 1):
             search(study, Instant()).run()
         continued = Study.open(study.name)
         search(continued, Instant()).run()
@@ -197,6 +200,59 @@ def test_a_budget_ends_a_search_with_a_reason():
     study = Study.create(recipe())
     assert search(study, Instant(), budget_secs=1e-6).run() == "the budget of 0 s is spent"
     assert study.trials() == []
+
+
+def test_a_search_that_its_budget_ended_goes_on_with_a_larger_one():
+    whole, study = Study.create(recipe()), Study.create(recipe())
+    search(whole, Instant()).run()
+    search(study, Instant(), budget_secs=1e-6).run()
+    assert search(Study.open(study.name), Instant(), budget_secs=1e-6).run() == "the budget of 0 s is spent"
+    larger = Study.open(study.name)
+    assert search(larger, Instant(), budget_secs=1e6).run() == "all 5 trials ran"
+    assert outcome(larger) == outcome(whole)
+    assert search(Study.open(study.name), Instant(), budget_secs=2e6).run() == "all 5 trials ran"
+
+
+def test_a_budget_leaves_the_finalists_their_time():
+    study = Study.create(recipe(trials=1000))
+    limited = search(study, Instant(), budget_secs=6.0)
+    limited.finals_secs = 1e9
+    assert limited.run() == "the budget of 6 s is spent, but for 3 s that are left to the finalists"
+    assert len(study.repeats()) == 4
+
+
+@pytest.mark.parametrize(
+    ("trials", "values", "said"),
+    [(2, 40, "2 are fewer than hyperband's smallest bracket"), (None, 4, "expected at least 9 points")],
+)
+def test_a_hyperband_that_could_train_nothing_is_refused(trials, values, said):
+    space = {"model.units": {"type": "choice", "values": [[units] for units in range(1, values + 1)]}}
+    given = recipe("hyperband", trials, space=space)
+    given = given.model_copy(update={"train": given.train.model_copy(update={"epochs": 9})})
+    study = Study.create(given)
+    with pytest.raises(UserError, match=said):
+        plan_search(given, Space.of(given), search(study, Instant()).oracle)
+
+
+def test_who_only_looks_leaves_an_event_that_is_just_written():
+    study = Study.create(recipe(trials=3))
+    with killed_after(study, 4):
+        search(study, Instant()).run()
+    file = study.folder / "events.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"seq": 4, "kind": "te')
+    before = file.read_bytes()
+    assert len(Study.open(study.name).trials()) == len(study.trials())
+    assert file.read_bytes() == before
+
+
+def test_a_driver_knows_what_another_did_since_the_study_was_opened():
+    study = Study.create(recipe())
+    late = Study.open(study.name)
+    with study.only_driver():
+        search(study, Instant()).run()
+    with late.only_driver():
+        assert search(late, Instant()).run() == "all 5 trials ran"
+    assert outcome(late) == outcome(study)
 
 
 def test_an_invalid_point_is_never_trained():

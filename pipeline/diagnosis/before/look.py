@@ -123,9 +123,12 @@ def _weights(layer: keras.Layer) -> LayerWeights:
 
 
 def _new_layers(model: keras.Model) -> tuple[str, ...]:
-    """Frozen layers whose weights are as drawn."""
+    """Frozen layers whose weights are as drawn, if most are: a trained kernel may be of the same size by chance."""
     layers = model._flatten_layers(include_self=False)
-    return tuple(layer.name for layer in layers if not layer.trainable_weights and _is_new(layer))
+    frozen = [layer for layer in layers if isinstance(getattr(layer, "kernel", None), keras.Variable)]
+    frozen = [layer for layer in frozen if not layer.trainable_weights]
+    new = tuple(layer.name for layer in frozen if _is_new(layer))
+    return new if 2 * len(new) > len(frozen) else ()
 
 
 def _is_new(layer: keras.Layer) -> bool:

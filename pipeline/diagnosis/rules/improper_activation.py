@@ -65,7 +65,8 @@ def linear_layers(facts: Facts) -> list[str]:
 
 def output_problem(facts: Facts) -> str:
     """Says why the output does not fit the loss; an empty text: it does."""
-    given, proper, chain = facts.output_activation, PROPER.get(facts.task, ()), facts.layers[-1].activations
+    given, proper = facts.output_activation, PROPER.get(facts.task, ())
+    chain = [name for name in facts.layers[-1].activations if name != "unknown"]
     if len(chain) > 1 and chain[0] in RANGES:
         return f"The output goes through {' and '.join(chain)}, one after the other."
     if facts.from_logits:

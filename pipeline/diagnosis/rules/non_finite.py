@@ -24,8 +24,7 @@ class NonFinite(Rule):
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Looks at the loss, and at all values of the network over the probe."""
-        loss = signals.losses[-1] if signals.epochs else 0.0
-        if signals.last.finite and np.isfinite(loss):
+        if signals.last.finite and not signals.is_loss_broken:
             return
         share = float(signals.last.layers[:, Column.NON_FINITE].max(initial=0.0))
         yield self.finding(
@@ -33,7 +32,7 @@ class NonFinite(Rule):
             "critical",
             "The network holds values that are no numbers (NaN or infinite): every step from here on is lost.",
             layers=self._origin(signals),
-            evidence={"share of values": share, "loss": float(loss)},
+            evidence={"share of values": share, "loss": float(signals.losses[-1]) if signals.epochs else 0.0},
         )
 
     def _origin(self, signals: Signals) -> list[str]:

@@ -1,0 +1,142 @@
+"""Whatever a Keras user fits: the callback and the pre-flight go along, and call nothing sick without need."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.diagnosis import Diagnosis, preflight
+from pipeline.errors import UserError
+
+layers = keras.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(192, 4)).astype("float32")
+Y = (X[:, 0] + X[:, 1] > 0).astype("int64")
+
+Fitted = tuple[keras.Model, Any, Any]
+"""A compiled model, examples and labels."""
+
+
+class Functions(keras.Model):  # type: ignore[misc]
+    """Written as one writes it in PyTorch: activations are functions, no layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.answer = layers.Dense(16), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return tf.nn.softmax(self.answer(tf.nn.relu(self.hidden(x))))
+
+
+class OwnStep(keras.Model):  # type: ignore[misc]
+    """A training step that reports other names than `loss`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = layers.Dense(1, activation="sigmoid")
+
+    def call(self, x: Any) -> Any:
+        return self.answer(x)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        return {f"my_{name}": value for name, value in super().train_step(data).items()}
+
+
+def functions() -> Fitted:
+    model = Functions()
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, X, Y
+
+
+def operations() -> Fitted:
+    x = keras.Input((4,))
+    hidden = keras.ops.relu(layers.Dense(16)(x))
+    model = keras.Model(x, keras.ops.sigmoid(layers.Dense(1)(hidden)))
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    return model, X, Y
+
+
+def own_step() -> Fitted:
+    model = OwnStep()
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    return model, X, Y
+
+
+def tagging() -> Fitted:
+    """A class for each token."""
+    model = keras.Sequential([layers.Embedding(20, 8), layers.Dense(16, activation="relu"), layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    tokens = RNG.integers(20, size=(192, 6))
+    return model, tokens, tokens % 3
+
+
+def own_loss() -> Fitted:
+    """With labels that NumPy made: float64."""
+    model = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), lambda y, answer: tf.reduce_mean(tf.square(y - answer)))
+    return model, X, X[:, :1].astype("float64") * 2
+
+
+def two_outputs_one_loss() -> Fitted:
+    x = keras.Input((4,))
+    hidden = layers.Dense(16, activation="relu")(x)
+    model = keras.Model(x, [layers.Dense(1)(hidden), layers.Dense(1)(hidden)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model, X, [X[:, :1], X[:, 1:2]]
+
+
+def vector_metric() -> Fitted:
+    model = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    return model, X, np.eye(2, dtype="float32")[Y]
+
+
+def rare_labels() -> Fitted:
+    """Several labels at once, of which few hold."""
+    model = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(5, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.003), "binary_crossentropy", metrics=["accuracy"])
+    return model, X, (X @ RNG.normal(size=(4, 5)) > 3.5).astype("float32")
+
+
+MODELS: tuple[Callable[[], Fitted], ...] = (
+    functions,
+    operations,
+    own_step,
+    tagging,
+    own_loss,
+    two_outputs_one_loss,
+    vector_metric,
+    rare_labels,
+)
+
+
+@pytest.mark.parametrize("made", MODELS)
+def test_it_is_watched_to_its_end_and_not_called_sick(made: Callable[[], Fitted]) -> None:
+    keras.utils.set_random_seed(2)
+    model, x, y = made()
+    diagnosis = Diagnosis(x, y)
+    model.fit(x, y, epochs=12, batch_size=32, shuffle=False, verbose=0, callbacks=[diagnosis])
+    assert len(diagnosis.signals.epochs) == 12
+    assert np.isfinite(diagnosis.signals.last.loss)
+    assert [finding.symptom for finding in diagnosis.findings if finding.severity == "critical"] == []
+    symptoms = [finding.symptom for finding in preflight(model, x, y).findings if finding.rank]
+    assert "improper_activation" not in symptoms
+
+
+def test_one_epoch_is_judged_by_nothing_it_could_not_have_reached() -> None:
+    model, x, y = operations()
+    diagnosis = Diagnosis(x, y)
+    for epoch in range(3):
+        model.fit(x, y, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=[diagnosis])
+        assert diagnosis.healthy, diagnosis.findings
+
+
+def test_a_model_without_a_compiled_loss_is_refused_before_the_first_step() -> None:
+    model = OwnStep()
+    model.compile("adam")
+    with pytest.raises(UserError, match="expected a model with a compiled loss"):
+        model.fit(X, Y, verbose=0, callbacks=[Diagnosis(X, Y)])
