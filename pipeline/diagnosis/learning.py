@@ -59,7 +59,7 @@ class FirstQuestion(Section):
     min_fall: float = 0.02
     """Fall of the training loss over the same third, relative to the constant answer's, that counts as well."""
     max_loss: float = 10.0
-    """Loss on the probe, relative to that of the constant answer, above which it is worthless whatever the accuracy."""
+    """Loss on the probe, relative to that of a constant answer, above which it is worthless whatever the accuracy."""
 
     def ask(self, signals: Signals) -> Learning:
         """Answers from what is known so far; there must be a reading."""
@@ -120,7 +120,7 @@ class FirstQuestion(Section):
         if len(losses) < 3 or skill > 1 - self.min_skill or len(signals.readings) < 2 or not facts.layers:
             return ""
         steps = max(1, facts.steps_per_epoch) * signals.planned_epochs
-        pace = np.nan_to_num(signals.column(Column.UPDATE)[1:], nan=1.0).max(axis=0)
+        pace = np.nan_to_num(signals.column(Column.UPDATE)[1:].astype("float64"), nan=1.0).max(axis=0)
         left = (losses[-1] - losses[0]) / (len(losses) - 1) * (signals.planned_epochs - len(losses))
         goal = facts.constant_loss / 2
         if (pace * steps >= self.reach).any() or not losses[-1] + left > goal:
@@ -148,12 +148,12 @@ class FirstQuestion(Section):
         if skill < self.min_skill:
             reference = f"nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
             return f"it ended at {signals.score:.3g}; {reference}"
-        # Where the probe has one class alone, a constant answer is perfect, and nothing compares with it. Where classes
-        # are weighted, the loss on the probe is another than the one that fell.
-        has_fallen = signals.losses[-1] < signals.losses[0]
-        if signals.last.loss > self.max_loss * facts.constant_loss > 0 and not has_fallen:
-            ratio = signals.last.loss / facts.constant_loss
-            return f"its loss on the probe is {ratio:.2g} times that of a constant answer"
+        # Where classes are rare, a constant answer is nearly perfect, and one that weighs them is no worse for losing
+        # to it: there the loss is held to that of not knowing.
+        unknowing = math.log(max(2, facts.num_classes)) if facts.task in ("classes", "binary", "labels") else 0.0
+        worst = max(facts.constant_loss, unknowing)
+        if signals.last.loss > self.max_loss * worst > 0:
+            return f"its loss on the probe is {signals.last.loss / worst:.2g} times that of a constant answer"
         return ""
 
     def _spread(self, signals: Signals, index: int) -> float:
