@@ -139,13 +139,13 @@ def time_of(found: Found, trials: int) -> float:
     return max(each["secs"] for each in first) if len(first) == trials else float("inf")
 
 
-def measured(name: str, trials: int, **asked: Any) -> Found:
-    """Runs one search in a folder of its own, and prints a line."""
+def measured(name: str, shown: int, **asked: Any) -> Found:
+    """Runs one search in a folder of its own, and prints a line, of so many trials and of all."""
     with tempfile.TemporaryDirectory() as folder:
         found = run_alone(Path(folder), **asked)
-    first = found["trials"][:trials]
+    first = found["trials"][:shown]
     print(
-        f"{name:26} {trials} trials in {time_of(found, trials):6.1f} s, their best "
+        f"{name:26} {shown} trials in {time_of(found, shown):6.1f} s, their best "
         f"{max((each['score'] or 0 for each in first), default=0):.4f}; in all {len(found['trials'])} in "
         f"{found['secs']:6.1f} s, best {best(found):.4f}; {found['memory'] / 2**20:5.0f} MiB",
         flush=True,
