@@ -107,7 +107,8 @@ def run(
         until: Last stage to run; by default all.
         resume: Whether to refuse to begin a training where none is there to go on from.
         listener: Called with what happens: records of kind `stage`, and those of the stages' journals.
-        tracked: An open run to record to; by default one is opened when the first stage has to run.
+        tracked: An open run to record to, whose report is left to whoever opened it; by default one is opened when the
+            first stage has to run.
 
     Raises:
         UserError: For a mistake in the recipe, the data or the arguments; nothing is lost.
@@ -118,7 +119,7 @@ def run(
     walk.resume = resume
     with quiet_imports():
         from pipeline.reporting import reported
-    with walk.tracked(), reported(lambda: walk.run):
+    with walk.tracked(), reported(lambda: None if tracked else walk.run):
         for stage in stages:
             walk.step(stage)
     return walk.result()

@@ -89,10 +89,15 @@ def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: 
             say(f"seed {seed}")
             seeded = Recipe.model_validate({**recipe.model_dump(by_alias=True), "seed": seed})
             with recorded_run(tracking, f"{recipe.name} seed {seed}", seeded, parent=parent.id) as nested:
-                results[seed] = run(seeded, until="evaluate", listener=listener, tracked=nested)
+                results[seed] = _run_seed(seeded, nested, listener)
         found = _compare(parent.id, results)
         _record(parent, found)
     return found
+
+
+def _run_seed(recipe: Recipe, nested: "Run", listener: Listener) -> RunResult:
+    with reported(lambda: nested):
+        return run(recipe, until="evaluate", listener=listener, tracked=nested)
 
 
 def _predictions(result: RunResult) -> Path:
