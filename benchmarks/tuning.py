@@ -4,8 +4,8 @@ Random search for a digits network, the oracle's seed and so the points the same
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
 runs a number of trials. Ours is given the wall time that stock took, and goes on past that number if it can. Beside it
 ours runs the same number of trials without stopping the sick ones. At the end one worker is compared with two, and with
-what two processes that share nothing get done on this machine. Time is wall time from the start of the process, imports included; memory is the largest proportional set size of the process
-with all its children.
+what two processes that share nothing get done on this machine. Time is wall time from the start of the process, imports
+included; memory is the largest proportional set size of the process with all its children.
 """
 
 import argparse
@@ -50,8 +50,8 @@ print(done)
 """
 
 Found = dict[str, Any]
-"""What a search writes: `trials`, each with `secs` from the start, `score`, `epochs`, `stopped` and `point`; ours with the
-seconds that it has `taken` as well."""
+"""What a search writes: `trials`, each with `secs` from the start, `score`, `epochs`, `stopped` and `point`; ours with
+the seconds that it has `taken` as well."""
 
 
 def main() -> None:
