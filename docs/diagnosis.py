@@ -27,6 +27,9 @@ PUBLISHED = ROOT / "benchmarks/diagnosed/published_rules"
 EVIDENCE = ROOT / "docs/diagnosis_evidence.md"
 """How it was measured, and why each miss is one; by hand."""
 
+CONTROLS = ROOT / "benchmarks/diagnosis_controls.txt"
+"""What `python -m benchmarks.diagnosis_controls --seeds 2` printed."""
+
 COST = ROOT / "benchmarks/diagnosis_cost.txt"
 """What `python -m benchmarks.diagnosis_cost` printed."""
 
@@ -131,6 +134,11 @@ is none because the loss became no number. In Python, `pipeline/diagnosis/repair
 """
 
 
+CONTROLS_NOTES = """The built-in recipes and every family of models, as the pipeline trains and checks them. The skill is
+how far a training came from the constant answer (0) to nearest neighbours (1); `nan`: neighbours say nothing there.
+"""
+
+
 COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is
 compiled (about as long as thirty steps of a network as small as this one take), nearest neighbours are found; a reading
 takes about as long as a training step, and there are ten in 60 epochs. Small networks and short plans feel it, long
@@ -147,6 +155,8 @@ def page() -> str:
     parts += [_described(check.title, check) for check in CHECKS]
     parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL)]
     parts += ["## Measured\n", *_measured()]
+    parts += ["## Healthy controls\n", CONTROLS_NOTES]
+    parts += [f"```\n$ python -m benchmarks.diagnosis_controls --seeds 2\n{CONTROLS.read_text()}```\n"]
     if COST.exists():
         parts += [
             "## Cost\n",
