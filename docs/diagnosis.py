@@ -134,8 +134,8 @@ is none because the loss became no number. In Python, `pipeline/diagnosis/repair
 """
 
 
-CONTROLS_NOTES = """The built-in recipes and every family of models, as the pipeline trains and checks them. The skill is
-how far a training came from the constant answer (0) to nearest neighbours (1); `nan`: neighbours say nothing there.
+CONTROLS_NOTES = """The built-in recipes and every family of models, as the pipeline trains and checks them. The skill
+is how far a training came from the constant answer (0) to nearest neighbours (1); `nan`: these say nothing there.
 """
 
 
