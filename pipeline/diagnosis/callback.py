@@ -58,7 +58,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
         self._started = self._step_started = self._step_secs = 0.0
-        self._num_steps, self._looks, self._first_epoch = 0, False, 0
+        self._num_steps, self._looks, self._begun = 0, False, 0
         self.steps_read: int | None = 0
         """Optimiser steps at the last look; None: what was `seen` comes from elsewhere, so that what changed since is
         unknown."""
@@ -112,7 +112,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
-        self._first_epoch = self._epochs[0].epoch - 1 if self._epochs else epoch
+        self._begun = epoch
         self._looks = epoch > self._first_epoch and self._is_probed(epoch + 1)
         if self._looks:
             self._waiting.begin()
@@ -148,6 +148,11 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             self._look(self._epochs[-1].epoch)
         self._ended = not self._later_epochs
         self._diagnose()
+
+    @property
+    def _first_epoch(self) -> int:
+        """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
+        return self._epochs[0].epoch - 1 if self._epochs else self._begun
 
     def _is_probed(self, done: int) -> bool:
         return is_probed(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)

@@ -9,6 +9,7 @@ import pytest
 from pipeline.recipe.load import load_recipe
 from tests.tuning.test_search import Instant, killed_after, outcome, search
 from tuning.study import Study
+from tuning.workers import Workers
 
 TRIALS = {"random": 2, "grid": 2, "bayesian": 4, "hyperband": 3, "asha": 3}
 DATA = {"digits": {"type": "cnn", "filters": [4], "units": 0}, "breast_cancer": {"type": "mlp", "units": [4]}}
@@ -27,17 +28,6 @@ class Repeated(Instant):
 
     def end(self, folder, out):
         shutil.copy2(self.study.folder / out.relative_to(out.parents[2]), out)
-
-
-class InTheTest(Instant):
-    """Workers that train in the process of the test, which saves the start of one each."""
-
-    def start(self, target, log):
-        self.target = target
-        return super().start(target, log)
-
-    def end(self, folder, out):
-        self.target(lambda message: None)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +62,9 @@ def test_a_study_that_was_killed_ends_as_one_that_was_not(algorithm, data, here)
     recipe = load_recipe(tree)
     killed = Study.create(recipe)
     with killed_after(killed, 4):
-        search(killed, InTheTest()).run()
+        search(killed, Workers(1)).run()
     continued, whole = Study.open(killed.name), Study.create(recipe)
-    search(continued, InTheTest()).run()
+    search(continued, Workers(1)).run()
     search(whole, Repeated(continued)).run()
     assert outcome(continued) == outcome(whole)
     trials = continued.trials()
