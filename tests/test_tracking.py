@@ -344,7 +344,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         "--artifacts-destination",
         str(tmp_path / "kept"),
     ]
-    with mlflow_server(where) as running:
+    with mlflow_server(where, port=5400) as running:
         yield running
 
 

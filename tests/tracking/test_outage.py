@@ -32,7 +32,7 @@ def arguments(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with mlflow_server(arguments(tmp_path_factory.mktemp("server"))) as running:
+    with mlflow_server(arguments(tmp_path_factory.mktemp("server")), port=5100) as running:
         yield running
 
 
