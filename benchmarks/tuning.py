@@ -3,9 +3,9 @@
 Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
 runs a number of trials. Ours is given the wall time that stock took, and goes on past that number if it can. Beside it
-ours runs the same number of trials without stopping the sick ones. At the end one worker is compared with two, and with
-what two processes that share nothing get done on this machine. Time is wall time from the start of the process, imports
-included; memory is the largest proportional set size of the process with all its children.
+ours runs the same number of trials without stopping the sick ones. At the end one worker is compared with two. Time is
+wall time from the start of the process, imports included; memory is the largest proportional set size of the process
+with all its children.
 """
 
 import argparse
@@ -36,18 +36,6 @@ RECIPE = {
     "tracking": {"system_metrics": False},
     "tune": {"algorithm": "random", "objective": "val_accuracy", "finalists": 0, "space": SPACE},
 }
-
-MULTIPLY = """
-import time
-import numpy
-one = numpy.ones((128, 128), "float32")
-began, done = time.perf_counter(), 0
-while time.perf_counter() - began < 5:
-    for _ in range(100):
-        one @ one
-    done += 1
-print(done)
-"""
 
 Found = dict[str, Any]
 """What a search writes: `trials`, each with `secs` from the start, `score`, `epochs`, `stopped` and `point`; ours with
@@ -133,19 +121,7 @@ def workers_compared(trials: int, epochs: int) -> list[str]:
         found = measured(f"workers: {workers}", trials, workers=workers, **same)
         # The start of the driver and the measuring of the recipe are alike for both.
         secs.append(time_of(found, trials) - min(each["secs"] - each["taken"] for each in found["trials"]))
-    alone, together = done_by(1), done_by(2)
-    return [
-        f"two workers are {secs[0] / secs[1]:.2f} times as fast as one ({trials} trials); two processes that share "
-        f"nothing get {together / alone:.2f} times as much done as one on this machine"
-    ]
-
-
-def done_by(processes: int) -> float:
-    """How much processes that share nothing get done in the same seconds, in all: matrices multiplied on one thread."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", MULTIPLY]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(processes)]
-    return sum(float(process.communicate()[0]) for process in running)
+    return [f"two workers are {secs[0] / secs[1]:.2f} times as fast as one ({trials} trials)"]
 
 
 def spread(values: Sequence[float]) -> str:
