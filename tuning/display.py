@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.recipe.tune import TuneConfig, searched_direction
-from pipeline.recipe.tune_checks import RUNGS
 from pipeline.terminal import console
 from tuning.schedule import Schedule
 from tuning.space import Point, Space
@@ -52,9 +51,8 @@ def print_schedule(
     )
     kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
     size = measured["trial_bytes"] / 2**20
-    # ASHA promotes before a rung is full, so that more may be promoted than would be in the end.
-    bound = "about" if section.algorithm in RUNGS else "at most"
-    until = f"; {bound} {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
+    # About: ASHA promotes before a rung is full, so that more may be promoted than would be in the end.
+    until = f"; about {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
     out.print(f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}", highlight=False)
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""

@@ -234,12 +234,18 @@ def test_a_hyperband_that_could_train_nothing_is_refused(trials, values, said):
         plan_search(given, Space.of(given), search(study, Instant()).oracle)
 
 
-def test_who_only_looks_leaves_an_event_that_is_just_written():
+def torn():
+    """A study whose fifth event a kill has torn, and its file."""
     study = Study.create(recipe(trials=3))
     with killed_after(study, 4):
         search(study, Instant()).run()
     file = study.folder / "events.jsonl"
     file.write_bytes(file.read_bytes() + b'{"seq": 4, "kind": "te')
+    return study, file
+
+
+def test_who_only_looks_leaves_an_event_that_is_just_written():
+    study, file = torn()
     before = file.read_bytes()
     assert len(Study.open(study.name).trials()) == len(study.trials())
     assert file.read_bytes() == before
@@ -290,11 +296,7 @@ def test_a_study_has_one_driver_and_keeps_its_libraries():
 
 
 def test_a_torn_event_is_cut_off():
-    study = Study.create(recipe(trials=3))
-    with killed_after(study, 4):
-        search(study, Instant()).run()
-    file = study.folder / "events.jsonl"
-    file.write_bytes(file.read_bytes() + b'{"seq": 4, "kind": "te')
+    study, _ = torn()
     continued = Study.open(study.name)
     assert len(continued.events) == 4
     search(continued, Instant()).run()
