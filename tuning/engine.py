@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 Tell = Callable[[dict[str, Any]], None]
 """Sends a message to the driver."""
@@ -24,6 +24,31 @@ class Worker:
     """The last message that it sent."""
     lost: bool = False
     """Whether its machine is gone, which is no fault of what it ran."""
+
+
+Working = TypeVar("Working", bound=Worker)
+
+
+class Slots(Generic[Working]):
+    """What engines share: so many places, and who has one.
+
+    Args:
+        num: Places.
+    """
+
+    def __init__(self, num: int):
+        self.num = num
+        self.running: list[Working] = []
+
+    @property
+    def free(self) -> bool:
+        """Whether a place is free."""
+        return len(self.running) < self.num
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs."""
+        return bool(self.running)
 
 
 class Engine(Protocol):

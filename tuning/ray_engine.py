@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from tuning.engine import Target, Worker
+from tuning.engine import Slots, Target, Worker
 from tuning.workers import PATIENCE_SECS, Workers
 
 REACH_SECS = 10.0
@@ -85,7 +85,7 @@ class RemoteWorker(Worker):
     """How it ended."""
 
 
-class RayEngine:
+class RayEngine(Slots[RemoteWorker]):
     """Places on a Ray cluster; the address is Ray's own `RAY_ADDRESS`, by default that of a cluster on this machine.
 
     Args:
@@ -111,36 +111,26 @@ class RayEngine:
                     "--engine ray: expected a running cluster (RAY_ADDRESS, or `ray start --head` on this machine and "
                     f"`ray start --address=…` on others). Received: {str(error).splitlines()[0]}"
                 ) from None
-        self._ray, self.num = ray, num
+        super().__init__(num)
+        self._ray = ray
         gpus = ray.cluster_resources().get("GPU", 0)
         self._actor = ray.remote(Place).options(
             num_cpus=threads, num_gpus=gpus // num or gpus / num, max_concurrency=2, max_restarts=0
         )
         self._places: dict[int, Any] = {}
         """Slot to its actor; one whose machine has died is replaced when the slot is needed, where there is room."""
-        self._running: list[RemoteWorker] = []
         self._losses = 0
         """Places lost in a row."""
 
-    @property
-    def free(self) -> bool:
-        """Whether a place is free."""
-        return len(self._running) < self.num
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything runs."""
-        return bool(self._running)
-
     def start(self, target: Target, log: Path) -> Worker:
         """Runs a function in a process of its own; what it prints goes to `log`."""
-        taken = {worker.slot for worker in self._running}
+        taken = {worker.slot for worker in self.running}
         slot = min(set(range(self.num)) - taken, key=lambda slot: (slot not in self._places, slot))
         worker = RemoteWorker(slot, time.monotonic(), target=target, log=log, placed=slot in self._places)
         if not worker.placed:
             self._places[slot] = self._actor.remote(Path.cwd())
         self._begin(worker)
-        self._running.append(worker)
+        self.running.append(worker)
         return worker
 
     def wait(self, timeout: float) -> Iterator[Worker]:
@@ -149,12 +139,12 @@ class RayEngine:
         Raises:
             UserError: If a machine does not see the working folder.
         """
-        for worker in self._running:
+        for worker in self.running:
             self._hear(worker)
         self._hand_over()
-        ready, _ = self._ray.wait([worker.ending for worker in self._running], timeout=timeout)
-        for worker in [each for each in self._running if each.ending in ready]:
-            self._running.remove(worker)
+        ready, _ = self._ray.wait([worker.ending for worker in self.running], timeout=timeout)
+        for worker in [each for each in self.running if each.ending in ready]:
+            self.running.remove(worker)
             self._end(worker)
             yield worker
 
@@ -165,14 +155,14 @@ class RayEngine:
 
     def stop(self) -> None:
         """Asks every process to stop, and ends all places."""
-        running = [worker for worker in self._running if worker.placed]
+        running = [worker for worker in self.running if worker.placed]
         for worker in running:
             self._places[worker.slot].stop.remote()
         if running:
             self._ray.wait([each.ending for each in running], num_returns=len(running), timeout=PATIENCE_SECS + 5)
         for place in self._places.values():
             self._ray.kill(place)
-        self._running.clear()
+        self.running.clear()
         self._places.clear()
 
     def _end(self, worker: RemoteWorker) -> None:
@@ -219,8 +209,8 @@ class RayEngine:
 
         That may wait for room for ever, where a machine is gone, as each place keeps its own.
         """
-        idle = set(self._places) - {worker.slot for worker in self._running}
-        for worker, slot in zip([each for each in self._running if not each.placed], sorted(idle), strict=False):
+        idle = set(self._places) - {worker.slot for worker in self.running}
+        for worker, slot in zip([each for each in self.running if not each.placed], sorted(idle), strict=False):
             self._ray.kill(self._places[worker.slot])
             self._places[worker.slot], worker.placed = self._places.pop(slot), True
             self._begin(worker)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.quiet import quiet_imports
-from tuning.engine import Target, Worker
+from tuning.engine import Slots, Target, Worker
 
 PRELOADED = "tuning.preload"
 """What the server imports."""
@@ -41,7 +41,7 @@ class LocalWorker(Worker):
     inbox: connection.Connection = field(kw_only=True)
 
 
-class Workers:
+class Workers(Slots[LocalWorker]):
     """A number of places for processes.
 
     Args:
@@ -49,24 +49,13 @@ class Workers:
     """
 
     def __init__(self, num: int):
-        self.num = num
-        self.running: list[LocalWorker] = []
+        super().__init__(num)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOADED])
         self._gpus = visible_gpus()
         self._oom_kills = _oom_kills()
         with quiet_imports():
             forkserver.ensure_running()
-
-    @property
-    def free(self) -> bool:
-        """Whether a place is free."""
-        return len(self.running) < self.num
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything runs."""
-        return bool(self.running)
 
     def start(self, target: Target, log: Path) -> Worker:
         """Runs a function in a process of its own.
