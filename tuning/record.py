@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipeline.environment import environment
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
-from pipeline.whole import write_whole
 from tuning.study import Result, Study, ranked
 
 if TYPE_CHECKING:
@@ -65,16 +64,14 @@ class StudyRun:
 @contextlib.contextmanager
 def study_run(study: Study) -> Iterator[StudyRun]:
     """Opens the run of a study; a study that goes on, goes on with its run."""
-    file, recipe = study.folder / RUN_ID, study.recipe
-    known = file.read_text(encoding="utf-8") if file.exists() else None
+    recipe = study.recipe
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         study.name,
         params=recipe.flat(),
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
-        run_id=known,
+        id_file=study.folder / RUN_ID,
     ) as run:
-        write_whole(file, run.id, durable=True)
         run.record("tags", values={"study": study.name})
         yield StudyRun(study, run)

@@ -99,18 +99,15 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
     from pipeline.tracking import Tracking
 
-    file = folder / RUN_ID
-    known = file.read_text(encoding="utf-8") if file.exists() else None
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
         params=recipe.flat(),
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
-        run_id=known,
+        id_file=folder / RUN_ID,
         live=False,
     ) as tracked:
-        write_whole(file, tracked.id, durable=True)
         yield tracked
 
 

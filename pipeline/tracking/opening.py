@@ -28,6 +28,7 @@ from pipeline.tracking.reaping import PROCESS, reap, reap_folders, this_process
 from pipeline.tracking.run import Run, closing
 from pipeline.tracking.sending import Sender
 from pipeline.tracking.store import Store, StoreAwayError, absolute_uri, find_experiment, is_away, one_line, open_store
+from pipeline.whole import write_whole
 
 Say = Callable[[str], None]
 
@@ -121,6 +122,7 @@ class Tracking:
         environment: Mapping[str, str],
         artifacts: Mapping[str, str],
         run_id: str | None = None,
+        id_file: Path | None = None,
         live: bool = True,
     ) -> Iterator[Run]:
         """Records one pipeline run; it ends as FINISHED, FAILED or KILLED, whatever happens in the block.
@@ -131,15 +133,15 @@ class Tracking:
             environment: Flat facts of code and machine, kept as tags and as `environment.json`.
             artifacts: File name in the run to its text: `{"recipe.yaml": ...}`.
             run_id: A run whose process died, which goes on now; a new run if there is no record of it.
+            id_file: File that keeps the run's id, beside what the run is about: each call with it goes on with the one
+                run, wherever the process of an earlier one was killed.
             live: Whether records are sent while the run goes on; else at its end.
 
         Raises:
             UserError: If the disk does not take a record.
         """
-        folder = RunFolder(runs_root(self.base, self.config) / run_id) if run_id else None
-        again = folder is not None and folder.journal.exists()
-        if folder is None or not again:
-            folder = self._create(name, params)
+        folder, again = self._folder(name, params, run_id, id_file)
+        is_empty = not folder.journal.exists()
         with _only_writer(folder):
             folder.mark_unsent()
             run = Run(self, folder, RunFacts(name, params))
@@ -148,7 +150,7 @@ class Tracking:
                 with closing(run, "", run.conclude):
                     tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}
                     run.begin("", tags, again=again)
-                    if not again:
+                    if is_empty:
                         run.record("params", values=dict(params))
                     files = {"environment.json": json.dumps(environment, indent=2, ensure_ascii=False), **artifacts}
                     for file, text in files.items():
@@ -176,17 +178,44 @@ class Tracking:
             self.say(f"run {sender.folder.path.name}: the store does not take {refused}")
         return True
 
-    def _create(self, name: str, params: Mapping[str, Any]) -> RunFolder:
-        """Makes the folder of a new run, and the run in the store if it answers."""
-        started, own, run_id = time.time_ns() // 1_000_000, uuid.uuid4().hex, None
+    def _folder(
+        self, name: str, params: Mapping[str, Any], run_id: str | None, id_file: Path | None
+    ) -> tuple[RunFolder, bool]:
+        """The folder of a run that goes on, or of a new one; and whether it goes on."""
+        if id_file is not None and id_file.exists():
+            run_id = id_file.read_text(encoding="utf-8")
+        folder = RunFolder(runs_root(self.base, self.config) / run_id) if run_id else None
+        if folder is not None and folder.journal.exists():
+            return folder, True
+        if id_file is None:
+            return self._create(name, params, uuid.uuid4().hex, may_exist=False), False
+        own = run_id or uuid.uuid4().hex
+        # Before there is a run: by our id it is found if its creator is killed before it has noted the store's.
+        write_whole(id_file, own, durable=True)
+        folder = self._create(name, params, own, may_exist=run_id is not None)
+        write_whole(id_file, folder.path.name, durable=True)
+        return folder, run_id is not None
+
+    def _create(self, name: str, params: Mapping[str, Any], own: str, *, may_exist: bool) -> RunFolder:
+        """Makes the folder of a new run, and the run in the store if it answers.
+
+        Args:
+            name: Name of the run.
+            params: Flat recipe keys.
+            own: Our id of it, by which it is found again if the store's answer is lost.
+            may_exist: Whether to look for it in the store first.
+        """
+        root, started, run_id = runs_root(self.base, self.config), time.time_ns() // 1_000_000, None
         if self.opened:
-            # By our own id it is found again if the store's answer is lost.
             tags = {PROCESS: this_process(), RUN_TAG: own}
+            client = self.opened.client
             with contextlib.suppress(MlflowException, OSError), self.opened.turn():
-                created = self.opened.client.create_run(
-                    self.experiment_id, start_time=started, run_name=name, tags=tags
-                )
+                where = f"tags.`{RUN_TAG}` = '{own}'"
+                found = client.search_runs([self.experiment_id], where) if may_exist else []
+                created = found[0] if found else client.create_run(self.experiment_id, started, tags, name)
                 run_id = str(created.info.run_id)
+        if run_id and (folder := RunFolder(root / run_id)).exists:
+            return folder
         header = Header(
             id=run_id or own,
             name=name,
@@ -196,7 +225,7 @@ class Tracking:
             params=dict(params),
             in_store=run_id is not None,
         )
-        return RunFolder.create(runs_root(self.base, self.config), header)
+        return RunFolder.create(root, header)
 
 
 def runs_root(base: Path, section: TrackingConfig) -> Path:

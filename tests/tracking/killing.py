@@ -1,6 +1,7 @@
 """Work done in processes that are killed: forked from one that has imported everything, so that each takes no time."""
 
 import multiprocessing
+import os
 import random
 import signal
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.tracking import RunFolder, Sender
+from pipeline.tracking.folder import Header
 from tests.tracking.writing import open_at, write_run
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -29,6 +31,19 @@ def write(base: str, uri: str, out: str, epochs: int, run_id: str | None) -> Non
     """Writes a run, an epoch a millisecond; it is sent at its end."""
     tracking = open_at(Path(base), uri)
     write_run(tracking, Path(out), epochs=epochs, run_id=run_id, after_epoch=lambda *_: time.sleep(0.001))
+
+
+def write_until_created(base: str, uri: str, out: str, id_file: str, has_folder: bool) -> None:
+    """Begins to write a run, and kills itself once it is created in the store, before or after its folder is made."""
+    create = RunFolder.create
+
+    def die(root: Path, header: Header) -> None:
+        if has_folder:
+            create(root, header)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    RunFolder.create = die  # type: ignore[assignment]
+    write_run(open_at(Path(base), uri), Path(out), id_file=Path(id_file))
 
 
 def run_and_kill(work: Callable[..., None], *arguments: Any, when: Callable[[], bool]) -> bool:

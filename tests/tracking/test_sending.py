@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.utils import mlflow_tags
 
 from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
 from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, stored_id, unsent_folders
-from pipeline.tracking.store import StoreAwayError
+from pipeline.tracking.store import StoreAwayError, find_experiment
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
@@ -182,6 +183,23 @@ def test_a_record_that_only_the_stage_had_when_it_was_killed_arrives(tmp_path: P
     folder = write_run(tracking, tmp_path / "out", epochs=2, run_id=ids[0])
     ledger = assert_all_there_once(folder, open_store(uri, tmp_path), scratch(tmp_path))
     assert sorted(step for _, name, _, step, _ in ledger.metrics if name == "loss") == [0, 1, 2]
+    assert ("", "plumbline.error") not in ledger.tags
+
+
+@pytest.mark.parametrize("moment", ["store", "folder"])
+def test_a_writer_killed_before_it_noted_its_run_goes_on_with_that_run(tmp_path: Path, uri: str, moment: str) -> None:
+    """Killed once the store has the run, or once its folder is there too; its id file holds our own id then."""
+    id_file = tmp_path / "run_id"
+    arguments = (str(tmp_path), uri, str(tmp_path / "out"), str(id_file), moment == "folder")
+    assert not killing.run_and_kill(killing.write_until_created, *arguments, when=lambda: False)
+    noted = id_file.read_text(encoding="utf-8")
+    folder = write_run(open_at(tmp_path, uri), tmp_path / "out", id_file=id_file)
+    assert folder.path.name == id_file.read_text(encoding="utf-8") != noted
+    store = open_store(uri, tmp_path)
+    runs = store.client.search_runs([find_experiment(store, "digits")])
+    assert len([run for run in runs if mlflow_tags.MLFLOW_PARENT_RUN_ID not in run.data.tags]) == 1
+    ledger = assert_all_there_once(folder, store, scratch(tmp_path))
+    assert set(ledger.statuses.values()) == {"FINISHED"}
     assert ("", "plumbline.error") not in ledger.tags
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tracking import TrackingConfig
@@ -21,12 +22,14 @@ def write_run(
     *,
     epochs: int = 3,
     run_id: str | None = None,
+    id_file: Path | None = None,
     after_epoch: Callable[[Run, int], None] = lambda *_: None,
 ) -> RunFolder:
     """Writes a run of two stages, or goes on with one that was killed; returns its folder."""
     params = {"seed": 42, "model.filters": [8, 16], "model.batch_norm": False}
     files = {"recipe.yaml": "name: digits"}
-    with tracking.run("digits", params=params, environment={"python": "3.11"}, artifacts=files, run_id=run_id) as run:
+    ids: dict[str, Any] = {"run_id": run_id, "id_file": id_file}
+    with tracking.run("digits", params=params, environment={"python": "3.11"}, artifacts=files, **ids) as run:
         run.log_data("digits", MANIFEST)
         for name in ("train", "evaluate"):
             folder = out / name
