@@ -51,8 +51,7 @@ def print_schedule(
     )
     kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
     size = measured["trial_bytes"] / 2**20
-    # About: ASHA promotes before a rung is full, so that more may be promoted than would be in the end.
-    until = f"; about {largest * size:.1f} MiB before the search has ended" if largest > kept else ""
+    until = f"; before the search ends up to {largest * size:.1f} MiB, one training a trial" if largest > kept else ""
     out.print(f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}", highlight=False)
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""

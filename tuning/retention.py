@@ -1,4 +1,4 @@
-"""Which weights a study keeps: those of its best trials; of all others the records stay."""
+"""Which weights a study keeps: those of its best trials, and before its end what trials may go on from."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class Retention:
     _cleared: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
-        """Removes what is not to be kept now; a trial that may be promoted keeps what it goes on from."""
-        if self.promotes and self.study.reason() is None:
-            return
+        """Removes what is not to be kept now; a trial that may be promoted keeps its last rung, to go on from."""
         trials, repeats = self.study.trials(), self.study.repeats()
-        kept = {trial.result.weights for trial in ranked(trials, self.direction)[: self.keep] if trial.result}
+        is_open = self.promotes and self.study.reason() is None
+        keeping = trials if is_open else ranked(trials, self.direction)[: self.keep]
+        kept = {trial.result.weights for trial in keeping if trial.result}
         made = {event["result"]["weights"] for event in self.study.events if event["kind"] == "tell"}
         for folder in made - kept - self._cleared - {""}:
             _clear(Path(folder), self.study.folder / "records")

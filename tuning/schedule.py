@@ -54,9 +54,9 @@ class Schedule:
         return self.finals.seconds(measured) / workers if self.finals else 0.0
 
     def kept_at_most(self, section: TuneConfig) -> int:
-        """Trainings whose weights and state lie on the disk at one time: all, while any may be promoted."""
+        """Trainings that have ended and whose weights and state lie on the disk: each trial's, while any may go on."""
         if section.algorithm in RUNGS:
-            return sum(rung.jobs for rung in self.rungs)
+            return sum(rung.jobs for rung in self.rungs if not rung.first_epoch)
         return max(section.keep, section.finalists)
 
 

@@ -70,6 +70,32 @@ class Instant:
         self.running.clear()
 
 
+class Keeping(Instant):
+    """Workers whose trainings leave weights; counts how many more lie there than there were trials."""
+
+    def __init__(self):
+        super().__init__()
+        self.trials, self.excess = set(), 0
+
+    def end(self, folder, out):
+        """Writes weights, and a result that names them."""
+        self.excess = max(self.excess, len(self.left()) - len(self.trials))
+        self.trials.add(folder)
+        super().end(folder, out)
+        result = json.loads(out.read_text())
+        if result["score"] is None:
+            return
+        weights = Path(f"kept/{self.begun}").absolute()
+        weights.mkdir(parents=True)
+        for name in ("network.keras", "entry.json", "history.json"):
+            (weights / name).touch()
+        out.write_text(json.dumps({**result, "weights": str(weights)}))
+
+    def left(self):
+        """The weights that lie there."""
+        return sorted(Path().glob("kept/[!.]*/network.keras"))
+
+
 class Silent:
     """Shows nothing."""
 
@@ -185,6 +211,17 @@ def test_a_result_that_was_written_before_the_kill_is_not_trained_again():
     workers = Instant()
     search(Study.open(study.name), workers).run()
     assert workers.begun == 2 + 4
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+def test_a_trial_keeps_one_training_at_most_while_it_may_go_on_and_the_best_are_left(algorithm):
+    study, workers = Study.create(recipe(algorithm, 9, finalists=0, keep=2)), Keeping()
+    search(study, workers).run()
+    trained = [event["trial"] for event in study.events if event["kind"] == "tell" and event["result"]["weights"]]
+    assert len(set(trained)) < len(trained), "some went on"
+    assert workers.excess == 0
+    best = [trial.result.weights for trial in ranked(study.trials(), "max")[:2]]
+    assert [str(file.parent.absolute()) for file in workers.left()] == sorted(best)
 
 
 def test_failures_never_stop_a_search_unless_the_recipe_says_so():
