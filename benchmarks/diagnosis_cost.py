@@ -26,7 +26,7 @@ METHODS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="trainings of each side, of the small network")
-    parser.add_argument("--large-rounds", type=int, default=1, help="the same of the large one, a minute each")
+    parser.add_argument("--large-rounds", type=int, default=1, help="the same of the large one, 7 minutes each")
     args = parser.parse_args()
     seconds(*SIZES["digits-cnn"], epochs=1, watched=False)
     for (name, channels), rounds in zip(SIZES.items(), (args.rounds, args.large_rounds), strict=True):

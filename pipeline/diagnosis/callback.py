@@ -138,8 +138,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs.append(self._epoch(done, values) if probed else self._clocked(done, values))
         if probed:
             self._look(done)
-        begun, planned = self._first_epoch, self._facts.planned_epochs
-        if is_judged(done - begun, planned - begun) or not math.isfinite(values.get("loss", 0.0)):
+        if self._is_judged(done) or not math.isfinite(values.get("loss", 0.0)):
             self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -156,6 +155,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _is_probed(self, done: int) -> bool:
         return is_probed(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)
+
+    def _is_judged(self, done: int) -> bool:
+        return is_judged(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started

@@ -110,9 +110,9 @@ class Probe:
 
     def _read(self, epoch: int, steps: float, with_noise: bool) -> Reading:
         with _as_traced():
-            loss, outputs, values, weights, gradients, given = keras.tree.map_structure(
-                _array, self._pass(*self._batch)
-            )
+            losses, outputs, values, weights, gradients, given = self._passed(self._batch)
+        # Copies: a variable is updated in place, and the next reading compares with these.
+        weights = [[each.copy() for each in group] for group in weights]
         if not self._previous:
             self._input = measures.columns_scale(given)
         previous = self._before() or weights
@@ -130,7 +130,7 @@ class Probe:
         return Reading(
             epoch,
             table,
-            loss=float(loss),
+            loss=float(losses.mean()),
             score=score,
             spread=float(np.max([measures.spread(each) for each in outputs])),
             top_share=top_share,
@@ -149,10 +149,10 @@ class Probe:
 
     def _noise(self, gradients: list[list[np.ndarray]]) -> float:
         """Compares the gradient with that of every fourth example."""
-        x, y = keras.tree.map_structure(lambda each: each[::4], self._batch)
+        quarter = _tensors(*keras.tree.map_structure(lambda each: np.asarray(each)[::4], self._batch))
         with _as_traced():
-            part = keras.tree.map_structure(_array, self._pass(x, y))[-2]
-        sizes = (len(keras.tree.flatten(each)[0]) for each in (self._batch[0], x))
+            part = self._passed(quarter)[-2]
+        sizes = (len(keras.tree.flatten(batch)[0]) for batch in (self._batch, quarter))
         return measures.noise_scale(keras.tree.flatten(gradients), keras.tree.flatten(part), *sizes)
 
     def _scored(self, outputs: list[np.ndarray]) -> tuple[float, float]:
@@ -168,33 +168,43 @@ class Probe:
     def _compile(self) -> None:
         """Builds the pass for any number of examples, and chooses how many there will be."""
         first = _tensors(*evenly(self._x, self._y, FEWEST))
+
+        def measure(*tensors: tf.Tensor) -> tuple[Any, ...]:
+            return self._measure(*keras.tree.pack_sequence_as(first, tensors))
+
+        self._pass: Any = measure
         if self._model.run_eagerly:
-            self._pass: Any = self._measure
             self._measure(*first)
         else:
-            specs = keras.tree.map_structure(lambda each: tf.TensorSpec((None, *each.shape[1:]), each.dtype), first)
-            self._pass = tf.function(self._measure, autograph=False).get_concrete_function(*specs)
+            specs = [tf.TensorSpec((None, *each.shape[1:]), each.dtype) for each in keras.tree.flatten(first)]
+            # A graph of what is asked for and of nothing beside it takes less time to make than a `tf.function`.
+            self._pass = tf.compat.v1.wrap_function(measure, specs)
         x, y = evenly(self._x, self._y, self.num_examples)
         self._probed, self._batch = task_of(self._model, y), _tensors(x, y)
 
+    def _passed(self, batch: tuple[Any, Any]) -> Any:
+        """What `_measure` gives for examples and their labels, as arrays."""
+        return keras.tree.map_structure(_array, self._pass(*keras.tree.flatten(batch)))
+
     def _measure(self, x: Any, y: Any) -> tuple[Any, ...]:
-        """Loss, outputs; of each block what it gives, its weights and their gradients; what the first is given."""
+        """Losses, outputs; of each block what it gives, its weights and their gradients; what the first is given."""
         model = self._model
         with tf.GradientTape() as tape, recorded_calls(model) as calls:
             outputs = model(x, training=False)
-            loss = self.task.loss(y, outputs) if self.task.loss else model.compute_loss(x, y, outputs, training=False)
+            of = self.task.losses
+            losses = of(y, outputs) if of else model.compute_loss(x, y, outputs, training=False)
+        share = tf.ones_like(losses) / tf.cast(tf.size(losses), losses.dtype)
         found = blocks(calls, outputs)
         variables = [_weights(block.layer) for block in found]
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(losses, variables, output_gradients=share)
         if not self.layers:
             self._learn(calls, found, gradients, outputs)
         known = [[tf.convert_to_tensor(each) for each in group if each is not None] for group in gradients]
-        # Copies: a variable is updated in place, and the next reading compares with these.
-        weights = [[tf.identity(each) for each in group] for group in variables]
+        weights = [[_value(each) for each in group] for group in variables]
         given = found[0].given if found else None
         if given is None or not given.dtype.is_floating or len(given.shape) < 2:
             given = tf.zeros((0, 1))
-        return loss, keras.tree.flatten(outputs), [block.output for block in found], weights, known, given
+        return losses, keras.tree.flatten(outputs), [block.output for block in found], weights, known, given
 
     def _learn(
         self, calls: Sequence[Call], found: Sequence[Block], gradients: Sequence[Sequence[Any]], outputs: Any
@@ -249,6 +259,14 @@ def _flat(x: Any) -> np.ndarray:
 def _weights(layer: keras.Layer) -> list[tf.Variable]:
     """Weights in the order of the layer: trainable ones, or all of a frozen layer."""
     return [weight.value for weight in layer.trainable_weights or layer.weights]
+
+
+def _value(variable: tf.Variable) -> tf.Tensor:
+    """The value of a variable: as the pass has read it anyway, since each operation more takes time to compile."""
+    captured = [] if tf.executing_eagerly() else tf.compat.v1.get_default_graph().captures
+    inside = [inner for outer, inner in captured if outer is variable.handle]
+    reads = [op.outputs[0] for each in inside for op in each.consumers() if op.type == "ReadVariableOp"]
+    return reads[0] if reads else variable.value()
 
 
 def _facts(block: Block, gradients: Sequence[Any]) -> LayerFacts:

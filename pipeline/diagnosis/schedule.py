@@ -1,27 +1,36 @@
 """When a training is looked at: often at first, when most faults show, then ever more seldom."""
 
-MULTIPLES = (1, 2, 3, 5)
-"""1, 2, 3, 5, 10, 20, 30, 50, 100, …: as evenly as round numbers go on a logarithmic axis."""
+MULTIPLES = (1, 3)
+"""1, 3, 10, 30, 100, …: as evenly as round numbers go on a logarithmic axis."""
 
-
-EARLY = 10
-"""Epochs that are judged one by one, whatever the plan."""
+TENTHS = (1, 2, 3, 5, 7)
+"""Tenths of the plan at which a training is judged, looked at or not: what is hopeless should be told early."""
 
 
 def is_probed(epoch: int, planned_epochs: int) -> bool:
-    """Tells whether to probe after `epoch` epochs (0: before the first); the last of the plan always is."""
+    """Tells whether to probe after `epoch` epochs (0: before the first); the last of the plan always is.
+
+    None is in the last third but that: little happens between them that the end does not tell.
+    """
     if epoch in (0, planned_epochs):
         return True
-    while epoch % 10 == 0:
-        epoch //= 10
-    return epoch in MULTIPLES
+    first_digits = epoch
+    while first_digits % 10 == 0:
+        first_digits //= 10
+    return first_digits in MULTIPLES and 3 * epoch <= 2 * planned_epochs
 
 
 def is_judged(epoch: int, planned_epochs: int) -> bool:
-    """Tells whether to ask the rules after `epoch` epochs: at every one early on, then at ten places of the plan."""
-    return epoch <= EARLY or is_probed(epoch, planned_epochs) or epoch % max(1, planned_epochs // 10) == 0
+    """Tells whether to ask the rules after `epoch` epochs: after each look, and at some `TENTHS` of the plan.
+
+    Not at its end, where they are asked about the training as a whole.
+    """
+    if epoch == planned_epochs:
+        return False
+    tenth = max(1, planned_epochs // 10)
+    return is_probed(epoch, planned_epochs) or (epoch % tenth == 0 and epoch // tenth in TENTHS)
 
 
 def is_noise_measured(epoch: int) -> bool:
-    """Tells whether a reading after `epoch` epochs takes a second pass for the noise: 1, 10, 100, …"""
-    return str(epoch).rstrip("0") == "1"
+    """Tells whether a reading after `epoch` epochs takes a second pass for the noise: 3, and all from 100 on."""
+    return epoch == 3 or epoch >= 100

@@ -210,6 +210,15 @@ class Signals:
         """Training loss of each epoch, float64 `(epochs,)`."""
         return np.array([each["loss"] for each in self.epochs])
 
+    def fall(self, num_epochs: int) -> float:
+        """Relative fall of the mean loss to that of the last epochs from that of as many before.
+
+        0 where there are too few, or where it has nowhere to fall from.
+        """
+        if len(self.losses) < 2 * num_epochs or not self.losses[-2 * num_epochs : -num_epochs].any():
+            return 0.0
+        return float(1 - self.losses[-num_epochs:].mean() / self.losses[-2 * num_epochs : -num_epochs].mean())
+
     @property
     def is_loss_broken(self) -> bool:
         """Whether the training loss is NaN or infinite; a training step of one's own may report none."""

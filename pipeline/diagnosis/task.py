@@ -41,8 +41,8 @@ class Task:
     kind: str
     """`classes`, `binary`, `labels`, `values` or `unknown`."""
     loss_name: str
-    loss: LossFunction | None
-    """(labels, outputs) -> one number; None where the task is unknown."""
+    losses: LossFunction | None
+    """(labels, outputs) -> the losses whose mean is the training's; None where the task is unknown."""
     from_logits: bool
     labels: np.ndarray
     """Class indices `(n,)`; 0 or 1 `(n, labels)`; values `(n, outputs)`."""
@@ -82,9 +82,9 @@ class Task:
             labels: As `fit` gets them.
             num_outputs: Outputs of the network.
         """
-        if self.kind == "unknown" or self.loss is None:
+        if self.kind == "unknown" or self.losses is None:
             return float("nan")
-        if self.loss_name in LOG_LOSSES and not getattr(self.loss, "label_smoothing", 0):
+        if self.loss_name in LOG_LOSSES and not getattr(self.losses, "label_smoothing", 0):
             return self._entropy()
         share = self._shares(num_outputs)
         if self.from_logits and self.kind == "classes":
@@ -92,7 +92,7 @@ class Task:
         elif self.from_logits and self.kind != "values":
             share = np.log(share / (1 - share))
         outputs = np.tile(share.astype("float32"), (len(self.labels), 1))
-        return float(np.mean(self.loss(labels, tf.constant(outputs))))
+        return float(np.mean(self.losses(labels, tf.constant(outputs))))
 
     def _entropy(self) -> float:
         """Log loss of the shares of the classes."""
@@ -191,19 +191,19 @@ def _loss(model: keras.Model) -> tuple[str, LossFunction | None]:
     kwargs = getattr(found, "_fn_kwargs", {}) if function is not found else {}
     plain = partial(function, **kwargs)  # without the weighting of examples, which takes long to trace
 
-    def mean(labels: Any, outputs: tf.Tensor) -> tf.Tensor:
-        return _mean_loss(plain, labels, outputs)
+    def losses(labels: Any, outputs: tf.Tensor) -> tf.Tensor:
+        return _losses(plain, labels, outputs)
 
-    mean.label_smoothing = kwargs.get("label_smoothing", 0)  # type: ignore[attr-defined]
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), mean
+    losses.label_smoothing = kwargs.get("label_smoothing", 0)  # type: ignore[attr-defined]
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), losses
 
 
-def _mean_loss(loss: LossFunction, labels: Any, outputs: tf.Tensor) -> tf.Tensor:
+def _losses(loss: LossFunction, labels: Any, outputs: tf.Tensor) -> tf.Tensor:
     """Calls a loss as `fit` does: labels get the axis that they lack beside one output an example."""
     labels = tf.convert_to_tensor(labels)
     if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1:
         labels = labels[..., None]
-    return tf.reduce_mean(loss(labels, outputs))
+    return loss(labels, outputs)
 
 
 def _from_logits(loss: Any) -> bool:

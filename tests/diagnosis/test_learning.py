@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.diagnosis.learning import FirstQuestion, Learning
 from pipeline.diagnosis.reference import neighbours_score
-from pipeline.diagnosis.schedule import is_probed
+from pipeline.diagnosis.schedule import is_judged, is_probed
 from pipeline.diagnosis.signals import Column, Signals
 from tests.diagnosis.made_up import reading, training
 
@@ -122,7 +122,12 @@ def test_where_the_probe_has_one_class_nothing_is_held_to_a_constant_answer() ->
 
 
 def test_probes_follow_round_numbers_and_end_with_the_plan() -> None:
-    assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 120]
+    assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 3, 10, 30, 120]
+    assert [epoch for epoch in range(151) if is_probed(epoch, 150)] == [0, 1, 3, 10, 30, 100, 150]
+
+
+def test_a_plan_is_judged_after_each_look_and_at_some_tenths() -> None:
+    assert [epoch for epoch in range(1, 121) if is_judged(epoch, 120)] == [1, 3, 10, 12, 24, 30, 36, 60, 84]
 
 
 def test_nearest_neighbours_find_clusters_and_nothing_in_noise() -> None:

@@ -138,8 +138,9 @@ class _Batch:
         if self.task.kind == "unknown":
             loss = self._model.compute_loss(self._x, self._y, outputs, training=False)
             return tf.cast(loss, "float32"), tf.constant(float("nan"))
-        assert self.task.loss
-        return tf.cast(self.task.loss(self._y, outputs), "float32"), self.task.score(tf.cast(outputs, "float32"))
+        assert self.task.losses
+        loss = tf.reduce_mean(self.task.losses(self._y, outputs))
+        return tf.cast(loss, "float32"), self.task.score(tf.cast(outputs, "float32"))
 
 
 def _unmoved(variables: Sequence[keras.Variable], moved: Sequence[Any]) -> tuple[str, ...]:

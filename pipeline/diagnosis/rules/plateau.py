@@ -28,7 +28,7 @@ class Plateau(Rule):
         if not learning.failed or len(losses) < self.min_epochs or not signals.last.finite:
             return
         quarter = len(losses) // 4
-        fall = float(1 - losses[-quarter:].mean() / losses[-2 * quarter : -quarter].mean())
+        fall = signals.fall(quarter)
         if abs(fall) <= self.max_fall:
             yield self.finding(
                 signals,

@@ -30,9 +30,7 @@ class SlowConvergence(Rule):
         """Compares late epochs with those just before."""
         if not learning.failed or not signals.last.finite:
             return
-        losses = signals.losses
-        half = max(2, int(len(losses) * self.window / 2))
-        fall = 1 - losses[-half:].mean() / losses[-2 * half : -half].mean() if len(losses) >= 2 * half else 0.0
+        fall = signals.fall(max(2, int(len(signals.losses) * self.window / 2)))
         pace = float(np.nan_to_num(signals.column(Column.UPDATE)[1:4], nan=1.0).max(initial=0.0))
         slow = len(signals.readings) > 1 and 0 < pace < self.min_change
         if not slow and not (signals.epoch >= signals.facts.planned_epochs and fall > self.min_fall):
@@ -42,7 +40,7 @@ class SlowConvergence(Rule):
             signals,
             "warning",
             f"The loss still falls, by {fall:.1%} over the last epochs: it will not get there within the plan.",
-            evidence={"fall": float(fall), "change of weights a step": pace},
+            evidence={"fall": fall, "change of weights a step": pace},
             remedies=(rate(facts, 10), DEFAULT_ADAM, rate(facts, 100), more_epochs(facts)),
             confidence=0.8,
         )
