@@ -23,7 +23,7 @@ class Worker:
     message: dict[str, Any] = field(default_factory=dict)
     """The last message that it sent."""
     lost: bool = False
-    """Whether its machine is gone, which is no fault of what it ran."""
+    """Whether what it ran on is gone, which is no fault of what it ran."""
 
 
 Working = TypeVar("Working", bound=Worker)

@@ -20,6 +20,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.quiet import quiet_imports
 from tuning.engine import Slots, Target, Worker
 
@@ -83,6 +85,7 @@ class Workers(Slots[LocalWorker]):
             if not worker.process.is_alive():
                 worker.process.join()
                 worker.inbox.close()
+                worker.lost = _end_orphan(worker.process.pid)
                 self.running.remove(worker)
                 yield worker
 
@@ -163,6 +166,19 @@ def _die_with_driver() -> None:
     assert driver is not None
     connection.wait([driver.sentinel])
     os._exit(128 + signal.SIGKILL)
+
+
+def _end_orphan(pid: int | None) -> bool:
+    """Kills a process that has outlived the server, and with it all news of its end; tells whether it has."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        process.kill()
+        process.wait()
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 def _oom_kills() -> int:

@@ -271,3 +271,16 @@ def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
     assert "SIGKILL" in first.result.cause or "out of memory" in first.result.cause
     assert second.result is None, "it was interrupted, which is no failure"
     assert not trainings(process.pid)
+
+
+def test_trials_whose_server_was_killed_go_on_in_others(here):
+    path = write("orphaned")
+    with driver(path, "train.epochs=60") as process:
+        wait_for(lambda: kinds("orphaned").count("ask") == 1 and trainings(process.pid), process)
+        (training,) = trainings(process.pid)
+        psutil.Process(training.ppid()).kill()
+        printed, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    assert "what it ran on is gone" in printed
+    assert [trial.result.status for trial in Study.open("orphaned-1").trials()] == ["scored", "scored"]
+    assert not training.is_running()
