@@ -32,6 +32,10 @@ DIAGNOSIS = "diagnosis.json"
 """Artifact of a training that holds its diagnosis."""
 
 
+OBJECTIVE = "objective"
+"""Metric of a trial's run: its score; no number for one that failed."""
+
+
 def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:
     """Trains the recipe of a trial and writes its result; failures are results with a cause.
 
@@ -58,7 +62,7 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
                 tracked.record("tags", values=failure(error).tags)
                 raise
             if result.score is not None:
-                tracked.record("metrics", values={"objective": result.score}, step=None)
+                tracked.record("metrics", values={OBJECTIVE: result.score}, step=None)
             tracked.record("tags", values=result.tags)
     except Exception as error:
         result = failure(error)
@@ -99,6 +103,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
     from pipeline.tracking import Tracking
 
+    is_new = not (folder / RUN_ID).exists()
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
@@ -108,6 +113,9 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
         id_file=folder / RUN_ID,
         live=False,
     ) as tracked:
+        if is_new:
+            # Before any other metric: MLflow's Compare view begins with the first one that all selected runs have.
+            tracked.record("metrics", values={OBJECTIVE: math.nan}, step=None)
         yield tracked
 
 
