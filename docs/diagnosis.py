@@ -46,13 +46,16 @@ diagnosis.healthy
 diagnosis.findings  # symptom, layers, first_epoch, severity, confidence, evidence, remedies
 ```
 
-Every training of a recipe with 5 epochs or more is diagnosed like this (`train.on_sick`: `warn`, `stop`, `ignore`);
-`plumbline diagnose RUN` prints what was found and ends with 3 if it is sick, and the run has a page, `diagnosis.html`.
+Every training of a recipe with 5 epochs or more is diagnosed like this (`train.on_sick`: `warn`, `stop`, `repair`,
+`ignore`), unless it is on several devices at once; `plumbline diagnose RUN` prints what was found and ends with 3 if it
+is sick, and the run has a page, `diagnosis.html`.
 
 The callback changes nothing of the training: it looks at the network over up to 256 of these examples (64 of them where
-the network is large), by one compiled forward and backward pass, before the first step and after epochs 1, 2, 3, 5, 10,
-20, 30, 50, 100, … Beside losses and metrics it sees how long steps take, whether they find their batch ready, and how
-much memory is left. With `on_sick="stop"` the first critical finding ends the training.
+the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 3, 10, 30,
+100, … up to two thirds of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they
+find their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and
+70 % of the plan, and at once where the loss becomes no number. With
+`on_sick="stop"` the first critical finding ends the training.
 
 In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few series over all layers
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
@@ -103,7 +106,11 @@ activation with the weights that belong to it, Adam at a rate that fits the plan
 (the output's activation, the loss, the scale of the input, layers that are too narrow). In this order:
 
 {bodies}
-4. the first of them with standardised input and more units, then with three times the epochs as well.
+4. the first of them with standardised input and more units, then with three times the epochs as well;
+5. where none of these was enough, changes for what is found of the best of them, on top of it: two at most.
+
+A trial has the whole plan, since what a short one gets says little of a long one; it is stopped once it is critically
+sick. What the findings' own remedies say beyond this is for the reader, but for overfitting, below.
 
 Families of networks that are known with their activation (convolutional, residual, text) keep it in the first change,
 and come to tanh last. The rate of Adam is what moves a weight by about {travel:g} over all steps of the plan, between
@@ -140,9 +147,9 @@ is how far a training came from the constant answer (0) to nearest neighbours (1
 
 
 COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is
-compiled (about as long as thirty steps of a network as small as this one take), nearest neighbours are found; a reading
-takes about as long as a training step, and there are ten in 60 epochs. Small networks and short plans feel it, long
-ones do not.
+compiled (about as long as five steps of a network as small as this one take), nearest neighbours are found; a reading
+takes about as long as a training step, and there are six in 60 epochs. Small networks and short plans feel it, long
+ones do not: of a training of a few seconds it is several per cent.
 """
 
 
@@ -202,6 +209,8 @@ def _described(heading: str, described: Rule | Check) -> str:
         text.insert(2, f"\n![{heading}: found, and a near miss](images/diagnosis/{heading}.svg)")
     text += [f"Symptom: `{described.symptom}`.\n"] if heading != described.symptom else []
     text += [_fields(described)] if type(described).model_fields else []
+    if isinstance(described, Rule) and not type(described).model_fields:
+        text += ["No threshold: it is so, or it is not.\n"]
     text += ["What usually helps:\n", _remedies(described.remedies)] if described.remedies else []
     return "\n".join(text)
 

@@ -134,6 +134,6 @@ def _record(parent: "Run", found: SeedsResult) -> None:
     for seed, result in found.results.items():
         parent.log_artifact(_predictions(result), f"{FOLDER}/{seed}.parquet")
     if found.stuck:
-        parent.record("tags", values={"diagnosis.symptoms": PoorOptimum.symptom})
+        parent.record("tags", values={"diagnosis.status": "sick", "diagnosis.symptoms": PoorOptimum.symptom})
     lines = (*map(str, found.spreads.values()), found.told_apart, *found.warnings)
     parent.facts.note = "\n".join(f"- {line}" for line in lines)

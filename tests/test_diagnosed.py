@@ -20,3 +20,10 @@ def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
     assert "- model.kernel_initializer=auto: " in told.output
     unknown = CliRunner().invoke(main, ["diagnose", "nothing"])
     assert unknown.exit_code == 2
+
+
+def test_a_healthy_run_ends_with_0(here: Path) -> None:
+    run(load_recipe("digits", ["train.epochs=5", "tracking.system_metrics=false"]), until="train")
+    told = CliRunner().invoke(main, ["diagnose", "digits"])
+    assert told.exit_code == 0
+    assert told.output.splitlines()[0].endswith(": healthy")

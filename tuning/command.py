@@ -89,14 +89,13 @@ def study(study: str, directory: str) -> None:
 
 
 def _stop_on_signals() -> None:
-    """Lets a search end cleanly: running trials leave their state, the study its events."""
+    """Lets a search end cleanly: running trials leave their state, the study its events and what to go on with."""
     own = os.getpid()
 
     def stop(number: int, _: object) -> None:
         if os.getpid() != own:
             os._exit(128 + number)
         signal.signal(number, signal.SIG_DFL)
-        click.echo("stopped: `plumbline studies` lists the study, `plumbline tune --resume STUDY` goes on", err=True)
         sys.exit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -52,7 +52,10 @@ def print_schedule(
     kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
     size = measured["trial_bytes"] / 2**20
     until = f"; before the search ends up to {largest * size:.1f} MiB, one training a trial" if largest > kept else ""
-    out.print(f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}", highlight=False)
+    out.print(
+        f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}; a trial as the recipe stands",
+        highlight=False,
+    )
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""
         out.print(f"the budget is {duration(budget)}{cut}", highlight=False)
@@ -118,7 +121,8 @@ class LiveView:
         for job, worker, since in self._running.values():
             message = worker.message
             objective = f"{message['objective']:.4g}" if message else ""
-            epoch = f"epoch {message['epoch'] + 1}" if message else "starts"
+            last = job.epochs or self._study.recipe.train.epochs
+            epoch = f"epoch {message['epoch'] + 1} of {last}" if message else "starts"
             table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), _values(job.point))
         trained = sum(trial.result.epochs for trial in ended if trial.result)
         left = ""

@@ -23,7 +23,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
 from tuning.record import RUN_ID
-from tuning.study import Result
+from tuning.study import Result, read_result
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -34,6 +34,9 @@ DIAGNOSIS = "diagnosis.json"
 
 OBJECTIVE = "objective"
 """Metric of a trial's run: its score; no number for one that failed."""
+
+SECONDS = "seconds"
+"""Metric of a trial's run: wall time of its process, over all its rungs."""
 
 
 def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:
@@ -47,6 +50,7 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
         tell: Is given the objective of each epoch, with its number.
     """
     started = time.perf_counter()
+    earlier = sum(result.seconds for file in folder.glob("result-*.json") if (result := read_result(file)))
 
     def listen(record: dict[str, Any]) -> None:
         if record["kind"] == "metrics" and record["step"] is not None and objective in record["values"]:
@@ -61,8 +65,9 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
             except Exception as error:
                 tracked.record("tags", values=failure(error).tags)
                 raise
-            if result.score is not None:
-                tracked.record("metrics", values={OBJECTIVE: result.score}, step=None)
+            found = {} if result.score is None else {OBJECTIVE: result.score}
+            spent = earlier + time.perf_counter() - started
+            tracked.record("metrics", values={**found, SECONDS: spent}, step=None)
             tracked.record("tags", values=result.tags)
     except Exception as error:
         result = failure(error)

@@ -3,6 +3,7 @@
 import functools
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,6 +165,9 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                 search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                 reason = search.run()
                 outcome = report(study, space, recorded, reason)
+        except SystemExit:  # a signal
+            print(f"stopped: `plumbline tune --resume {study.name}` goes on", file=sys.stderr)
+            raise
         finally:
             workers.stop()
         print_outcome(study, outcome, reason)

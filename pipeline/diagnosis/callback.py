@@ -135,7 +135,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         done = epoch + 1
         values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
         probed = self._is_probed(done)
-        self._epochs.append(self._epoch(done, values) if probed else self._clocked(done, values))
+        clocked = self._clocked(done, values)
+        self._epochs.append(self._asked_of(clocked) if probed else clocked)
         if probed:
             self._look(done)
         if self._is_judged(done) or not math.isfinite(values.get("loss", 0.0)):
@@ -145,6 +146,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks a last time, and judges the training as a whole, unless it goes on later."""
         if self._epochs and self._readings[-1].epoch < self._epochs[-1].epoch:
             self._look(self._epochs[-1].epoch)
+            self._epochs[-1] = self._asked_of(self._epochs[-1])
         self._ended = not self._later_epochs
         self._diagnose()
 
@@ -163,12 +165,12 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         secs = time.perf_counter() - self._started
         return Epoch(epoch, logs, secs=secs, step_secs=self._step_secs / max(1, self._num_steps))
 
-    def _epoch(self, epoch: int, logs: dict[str, float]) -> Epoch:
+    def _asked_of(self, epoch: Epoch) -> Epoch:
         """With what takes longer to ask than an epoch of a small network is worth."""
         optimizer = self.model.optimizer
         scale = getattr(optimizer, "dynamic_scale", None)
         return replace(
-            self._clocked(epoch, logs),
+            epoch,
             learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
             memory_share=psutil.virtual_memory().percent / 100,
             loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),

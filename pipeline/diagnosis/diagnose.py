@@ -36,6 +36,7 @@ def merged(before: Sequence[Finding], now: Sequence[Finding]) -> list[Finding]:
         if old is None:
             known[finding.symptom] = finding
         elif finding.rank > old.rank:
-            known[finding.symptom] = replace(finding, first_epoch=old.first_epoch, first_step=old.first_step)
+            first = min(old, finding, key=lambda each: each.first_epoch)
+            known[finding.symptom] = replace(finding, first_epoch=first.first_epoch, first_step=first.first_step)
     order = {symptom: place for place, symptom in enumerate(SYMPTOMS)}
     return sorted(known.values(), key=lambda finding: (-finding.rank, order[finding.symptom]))

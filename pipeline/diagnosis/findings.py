@@ -18,20 +18,20 @@ class Finding:
     """One thing that is wrong with a training."""
 
     symptom: str
-    """One of `rules.SYMPTOMS`."""
+    """One of `rules.SYMPTOMS`, or of those that `before.CHECKS` add to them."""
     severity: Severity
     message: str
     """What is wrong, in plain words."""
     layers: tuple[str, ...] = ()
     """Names of the layers, most to blame first; none: the network as a whole."""
     first_epoch: int = 0
-    """Epochs completed when the symptom was first seen; 0: before the first step."""
+    """Epochs completed when the symptom began, as far as that is known, or was first seen; 0: before the first step."""
     first_step: int = 0
     """The same in optimiser steps, where the steps of an epoch are known."""
     called_epoch: int = 0
     """Epochs completed when it was found to be of this severity."""
     confidence: float = 1.0
-    """How often a finding like this is right, from 0 to 1."""
+    """How sure it is, from 0 to 1: ours, not measured; `docs/diagnosis.md` has how often each symptom was right."""
     evidence: Mapping[str, float] = field(default_factory=dict)
     """The numbers that it rests on, by name."""
     remedies: tuple[Remedy, ...] = ()

@@ -84,6 +84,8 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
         "step_secs": _finite(np.array([epoch.step_secs for epoch in signals.epochs])),
         "wait_share": _finite(np.array([epoch.wait_share for epoch in signals.epochs])),
         "memory_share": _finite(np.array([epoch.memory_share for epoch in signals.epochs])),
+        "learning_rate": _finite(np.array([epoch.learning_rate for epoch in signals.epochs])),
+        "loss_scale": _finite(np.array([epoch.loss_scale for epoch in signals.epochs])),
         "columns": columns,
     }
 

@@ -1,6 +1,6 @@
 """Repairs a sick training: tries changes beside an untouched control, and says what they did."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ Verdict = Literal["healthy", "repaired", "luck", "improved", "not repaired"]
 """`repaired`: healthy, and better than the sick training and the control; `luck`: the untouched control is healthy, and
 no change is better than it; `improved`: better than both but still sick, or healthy and better than the sick alone."""
 
-MAX_TRIALS = 5
+MAX_TRIALS = 7
 """Trainings beside the control; most end early, since each is stopped as soon as it is critically sick."""
 
 MIN_GAIN = 0.05
@@ -85,7 +85,8 @@ def repair(
 ) -> Repair:
     """Tries changes one after the other until a training is healthy; then whether fewer changes would do.
 
-    A healthy training is left alone. The control tells what new random numbers alone would have done.
+    Where none was enough, changes for what the best of them lacks still are tried on top of it. A healthy training is
+    left alone. The control tells what new random numbers alone would have done.
 
     Args:
         sick: The training to repair.
@@ -99,7 +100,7 @@ def repair(
     control = train({}, 0)
     trials: list[Trial] = []
     tried: list[Overrides] = [{}]
-    healed_at, best = 0, sick
+    healed_at, best, best_parts = 0, sick, Parts()
 
     def attempt(parts: Parts) -> Trial | None:
         overrides = merged(parts)
@@ -113,13 +114,20 @@ def repair(
         trials.append(trial)
         return trial
 
-    for parts in candidates(sick.findings, sick.healthy_epochs, bodies):
+    def changes() -> Iterator[Parts]:
+        yield from candidates(sick.findings, sick.healthy_epochs, bodies)
+        if best is not sick:
+            own = candidates(best.findings, best.healthy_epochs, bodies)
+            yield from [(*best_parts, *parts) for parts in own]
+
+    for parts in changes():
         if len(trials) == max_trials:
             break
         trial = attempt(parts)
         if trial is None:
             continue
-        best = max(best, trial, key=lambda each: (each.healthy, each.skill))
+        if (trial.healthy, trial.skill) > (best.healthy, best.skill):
+            best, best_parts = trial, parts
         if trial.healthy:
             healed_at = len(trials)
             fewer = attempt(simpler(parts, sick.findings))

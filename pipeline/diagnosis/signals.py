@@ -210,6 +210,11 @@ class Signals:
         """Training loss of each epoch, float64 `(epochs,)`."""
         return np.array([each["loss"] for each in self.epochs])
 
+    def latest(self, name: str) -> float:
+        """A field of `Epoch` as it is known last; NaN: never."""
+        known = [getattr(each, name) for each in self.epochs]
+        return next((value for value in reversed(known) if not math.isnan(value)), math.nan)
+
     def fall(self, num_epochs: int) -> float:
         """Relative fall of the mean loss to that of the last epochs from that of as many before.
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.diagnosis.learning import FirstQuestion, Learning
 from pipeline.diagnosis.reference import neighbours_score
 from pipeline.diagnosis.schedule import is_judged, is_probed
-from pipeline.diagnosis.signals import Column, Signals
+from pipeline.diagnosis.signals import Column, Epoch, Facts, Signals
 from tests.diagnosis.made_up import reading, training
 
 NOTHING = {"score": 0.25, "loss": 1.386}
@@ -124,6 +124,21 @@ def test_where_the_probe_has_one_class_nothing_is_held_to_a_constant_answer() ->
 def test_probes_follow_round_numbers_and_end_with_the_plan() -> None:
     assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 3, 10, 30, 120]
     assert [epoch for epoch in range(151) if is_probed(epoch, 150)] == [0, 1, 3, 10, 30, 100, 150]
+
+
+def test_what_is_asked_at_looks_only_is_known_from_the_last_one() -> None:
+    epochs = [Epoch(1, {}, loss_scale=0.5), Epoch(2, {})]
+    signals = Signals(Facts(10), epochs=epochs)
+    assert signals.latest("loss_scale") == 0.5
+    assert np.isnan(signals.latest("memory_share"))
+
+
+def test_the_fall_of_a_loss_needs_epochs_and_somewhere_to_fall_from() -> None:
+    def fall(*losses: float) -> float:
+        return Signals(Facts(10), epochs=[Epoch(i, {"loss": loss}) for i, loss in enumerate(losses, 1)]).fall(2)
+
+    assert fall(2, 2, 1, 1) == 0.5
+    assert fall(2, 2, 1) == fall(0, 0, 0, 0) == 0
 
 
 def test_a_plan_is_judged_after_each_look_and_at_some_tenths() -> None:

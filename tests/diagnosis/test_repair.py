@@ -133,6 +133,20 @@ def test_wholes_are_tried_beside_a_control_until_one_heals_then_the_part_that_th
     assert (outcome.healed_at, outcome.num_epochs) == (2, 40)
 
 
+def test_where_no_whole_is_enough_what_the_best_lacks_still_is_tried_on_top_of_it() -> None:
+    left = finding(DROPOUT, symptom="overfitting", severity="warning")
+    tried: list[Overrides] = []
+    pretend = trainer([(both(TANH, ADAM), 0.5), (both(TANH, ADAM, DROPOUT), 1.0)], tried)
+
+    def train(overrides: Overrides, number: int) -> Trial:
+        trial: Trial = pretend(overrides, number)
+        return replace(trial, findings=[left]) if trial.skill == 0.5 else trial
+
+    outcome = repair(SICK, train)
+    assert (outcome.verdict, outcome.healed_at) == ("repaired", 6)
+    assert outcome.best.overrides == both(TANH, ADAM, DROPOUT)
+
+
 def test_a_part_that_heals_as_well_is_the_repair() -> None:
     helps = [(both(TANH, ADAM), 1.0), (both(TANH), 1.0)]
     outcome = repair(replace(SICK, findings=[finding(TANH, ADAM)]), trainer(helps, []))

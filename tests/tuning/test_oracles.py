@@ -89,6 +89,14 @@ def test_an_exhausted_space_ends_with_a_reason_and_every_point_once(algorithm):
     assert reason.startswith("every point of the")
 
 
+@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+def test_rungs_over_an_exhausted_space_end_with_a_reason_and_every_point_once(algorithm):
+    suggestions, reason = drive(oracle(algorithm, SMALL, trials=50))
+    points = [str(sorted(suggestion.values.items())) for suggestion in suggestions if not suggestion.rung]
+    assert len(set(points)) == len(points) <= 6
+    assert "point" in reason
+
+
 def test_a_search_says_that_all_its_trials_ran():
     assert drive(oracle("random", trials=3))[1] == "all 3 trials ran"
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy import stats
 
 from pipeline.recipe.load import load_recipe
 from tuning.display import LiveView, duration, print_study, score_in_words, studies_table, trials_table
+from tuning.engine import Worker
 from tuning.figures import draw_study
 from tuning.importance import importance
 from tuning.outcome import conclude, gain_of
@@ -140,6 +142,15 @@ def test_the_live_table_says_how_far_the_search_is(study):
     view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
     shown = printed(view._drawn())
     assert "25 trials ended, best 0.8968 (trial 11), about" in shown
+
+
+def test_the_live_table_says_how_far_each_worker_is(study):
+    view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
+    worker = Worker(0, time.monotonic())
+    view.started(Job(30, {"model.batch_norm": True}, epochs=9), worker)
+    assert "starts" in printed(view._drawn())
+    worker.message = {"epoch": 3, "objective": 0.75}
+    assert "epoch 4 of 9" in printed(view._drawn())
 
 
 @pytest.mark.parametrize(("secs", "words"), [(3.14, "3.1 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

@@ -124,6 +124,7 @@ def test_trials_are_nested_runs_of_the_study(finished, here):
     assert set(trials) == {"0000", "0001", "0002"}
     for number, child in trials.items():
         assert child.data.metrics["objective"] == finished.trials()[int(number)].result.score
+        assert 0 < child.data.metrics["seconds"] <= finished.trials()[int(number)].result.seconds
         assert child.data.params["model.dropout"] == str(finished.trials()[int(number)].job.point["model.dropout"])
         assert [point.step for point in client.get_metric_history(child.info.run_id, "val_accuracy")] == [0, 1, 2]
     assert "plumbline run" in client.get_run(parent).data.tags["mlflow.note.content"]
@@ -264,7 +265,7 @@ def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
-    assert "plumbline tune --resume STUDY" in errors
+    assert "plumbline tune --resume murdered-1" in errors
     assert "Traceback" not in errors
     first, second = Study.open("murdered-1").trials()
     assert first.result.status == "failed"

@@ -42,11 +42,18 @@ class ImproperActivation(Rule):
                 "note" if is_harmless(facts) else if_failed(learning),
                 problem,
                 layers=[facts.layers[-1].name],
+                evidence={"outputs": facts.num_outputs, "lowest": signals.last.lowest, "highest": signals.last.highest},
                 confidence=0.8,
             )
         if linear := linear_layers(facts):
             yield self.finding(
-                signals, if_failed(learning), LINEAR, layers=linear, remedies=(RELU, TANH), confidence=0.8
+                signals,
+                if_failed(learning),
+                LINEAR,
+                layers=linear,
+                evidence={"layers": len(linear)},
+                remedies=(RELU, TANH),
+                confidence=0.8,
             )
 
 

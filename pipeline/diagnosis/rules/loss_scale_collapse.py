@@ -21,11 +21,9 @@ class LossScaleCollapse(Rule):
     """Loss scale; it starts at 32,768."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Looks at the scale of the last epoch."""
-        if signals.epochs and signals.epochs[-1].loss_scale < self.min_scale:
+        """Looks at the scale that is known last."""
+        scale = signals.latest("loss_scale")
+        if scale < self.min_scale:
             yield self.finding(
-                signals,
-                "warning",
-                f"The loss scale has fallen to {signals.epochs[-1].loss_scale:g}.",
-                evidence={"loss scale": signals.epochs[-1].loss_scale},
+                signals, "warning", f"The loss scale has fallen to {scale:g}.", evidence={"loss scale": scale}
             )

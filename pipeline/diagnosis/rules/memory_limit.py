@@ -21,7 +21,7 @@ class MemoryLimit(Rule):
     """Share of the machine's memory in use, by all processes."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Looks at the last epoch; it may be another process's doing, so that it is worth a note only."""
-        if signals.epochs and signals.epochs[-1].memory_share > self.max_share:
-            share = signals.epochs[-1].memory_share
+        """Looks at what is known last; it may be another process's doing, so that it is worth a note only."""
+        share = signals.latest("memory_share")
+        if share > self.max_share:
             yield self.finding(signals, "note", f"{share:.0%} of the memory is in use.", evidence={"share": share})

@@ -42,18 +42,31 @@ class Rule(Section, ABC):
         message: str,
         *,
         layers: Sequence[str] = (),
+        since: int | None = None,
         confidence: float = 1.0,
         evidence: Mapping[str, float] | None = None,
         remedies: Sequence[Remedy] | None = None,
     ) -> Finding:
-        """Makes a finding of this rule, as of the epoch that `signals` end with."""
+        """Makes a finding of this rule, as of the epoch that `signals` end with.
+
+        Args:
+            signals: Of the training.
+            severity: How grave it is.
+            message: What is wrong, in plain words.
+            layers: Names of the layers, most to blame first.
+            since: Epochs after which it began, where that is known; else it begins when it is found.
+            confidence: How sure it is.
+            evidence: The numbers that it rests on.
+            remedies: Instead of those of the rule.
+        """
+        began = signals.epoch if since is None else since
         return Finding(
             symptom=self.symptom,
             severity=severity,
             message=message,
             layers=tuple(layers),
-            first_epoch=signals.epoch,
-            first_step=signals.epoch * signals.facts.steps_per_epoch,
+            first_epoch=began,
+            first_step=began * signals.facts.steps_per_epoch,
             called_epoch=signals.epoch,
             confidence=confidence,
             evidence=dict(evidence or {}),

@@ -24,4 +24,5 @@ class UnreachedWeights(Rule):
                 if_failed(learning),
                 f"No gradient can reach {len(layers)} trainable layers: the graph is cut behind them.",
                 layers=layers,
+                evidence={"layers": len(layers)},
             )

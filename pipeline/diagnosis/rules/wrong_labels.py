@@ -19,7 +19,11 @@ class WrongLabels(Rule):
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Passes on what was seen of the labels."""
-        if signals.facts.labels_problem:
+        facts = signals.facts
+        if facts.labels_problem:
             yield self.finding(
-                signals, "critical", f"{signals.facts.labels_problem[0].upper()}{signals.facts.labels_problem[1:]}."
+                signals,
+                "critical",
+                f"{facts.labels_problem[0].upper()}{facts.labels_problem[1:]}.",
+                evidence={"outputs": facts.num_outputs, "distinct labels": facts.num_classes},
             )
