@@ -31,7 +31,7 @@ CONTROLS = ROOT / "benchmarks/diagnosis_controls.txt"
 """What `python -m benchmarks.diagnosis_controls --seeds 2` printed."""
 
 COST = ROOT / "benchmarks/diagnosis_cost.txt"
-"""What `python -m benchmarks.diagnosis_cost` printed."""
+"""What `python -m benchmarks.diagnosis_cost` printed, with the commands."""
 
 HEAD = """# Diagnosis of trainings
 
@@ -51,11 +51,11 @@ Every training of a recipe with 5 epochs or more is diagnosed like this (`train.
 is sick, and the run has a page, `diagnosis.html`.
 
 The callback changes nothing of the training: it looks at the network over up to 256 of these examples (64 of them where
-the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 3, 10, 30,
-100, … up to two thirds of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they
-find their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and
-70 % of the plan, and at once where the loss becomes no number. With
-`on_sick="stop"` the first critical finding ends the training.
+the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 3, 10, 30, 100,
+… up to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they
+find their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70
+% of the plan, and at once where the loss becomes no number. Where `fit` reports no accuracy, how far the training came
+is known after a look only. With `on_sick="stop"` the first critical finding ends the training.
 
 In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few series over all layers
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
@@ -168,7 +168,7 @@ def page() -> str:
         parts += [
             "## Cost\n",
             COST_NOTES,
-            f"```\n$ python -m benchmarks.diagnosis_cost --rounds 2 --large-rounds 0\n{COST.read_text()}```\n",
+            f"```\n{COST.read_text()}```\n",
         ]
     return "\n".join(parts)
 

@@ -23,7 +23,7 @@ def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
 
 
 def test_a_healthy_run_ends_with_0(here: Path) -> None:
-    run(load_recipe("digits", ["train.epochs=5", "tracking.system_metrics=false"]), until="train")
+    run(load_recipe("digits", ["train.epochs=20", "tracking.system_metrics=false"]), until="train")
     told = CliRunner().invoke(main, ["diagnose", "digits"])
     assert told.exit_code == 0
     assert told.output.splitlines()[0].endswith(": healthy")

@@ -1,6 +1,7 @@
 """The study's own run in MLflow: the parent of its trials, with the progress, the figures and the note."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 RUN_ID = "run_id"
 """File in the folder of a study, or of a trial, that holds the id of its run."""
+
+OBJECTIVE = "objective"
+"""Metric of a trial's run: its score; no number for one that failed."""
+
+SECONDS = "seconds"
+"""Metric of a trial's run: wall time of its process, over all its rungs."""
 
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
@@ -50,7 +57,8 @@ class StudyRun:
         """
         file = trial / RUN_ID
         if file.exists():
-            self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags)
+            known = {OBJECTIVE: math.nan, SECONDS: result.seconds}
+            self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags, known)
 
     def finish(self, files: list[Path], note: str, values: dict[str, float]) -> None:
         """Records what came of the study."""

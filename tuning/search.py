@@ -6,7 +6,7 @@ says them to a fresh oracle first, trains again what had not ended, and so ends 
 
 import functools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -30,6 +30,9 @@ from tuning.trial import run_trial, said
 PAUSE = "train.stop_after_epochs"
 """The key by which a rung ends a training that a later rung may go on with."""
 
+MAX_LOSSES = 3
+"""How often a training goes on elsewhere before it counts as what ends what it runs on."""
+
 TICK_SECS = 0.5
 """How often the display is drawn while nothing ends."""
 
@@ -44,7 +47,7 @@ class View(Protocol):
         """A training ended."""
 
     def lost(self, job: Job) -> None:
-        """The machine of a training is gone; the training goes on elsewhere."""
+        """What a training ran on is gone; the training goes on elsewhere."""
 
     def tick(self) -> None:
         """Time went by."""
@@ -75,6 +78,8 @@ class Search:
     finals_secs: float = 0.0
     _jobs: dict[int, Job] = field(default_factory=dict)
     """Slot of a worker to the job that it runs."""
+    _losses: Counter[str] = field(default_factory=Counter)
+    """How often what a job ran on was gone, by its name."""
     _done: str | None = None
     """Why no more is asked of the oracle."""
     _ended_by: float | None = None
@@ -219,12 +224,13 @@ class Search:
         return self.space.recipe(point, name=self.study.name, tracking=tracking, **seed)
 
     def _collect(self, tell: Callable[[Job, Result], None]) -> list[Job]:
-        """Takes the results of the workers that end, or lets some time pass; returns the jobs whose machine is gone."""
+        """Takes the results of the workers that end, or lets some time pass; returns the jobs that were lost."""
         lost = []
         for worker in self.workers.wait(TICK_SECS):
             job = self._jobs.pop(worker.slot)
             result = read_result(result_file(self.study.trial_folder(job), job))
-            if result is None and worker.lost:
+            if result is None and worker.lost and self._losses[job.name] < MAX_LOSSES:
+                self._losses[job.name] += 1
                 self.view.lost(job)
                 lost.append(job)
                 continue

@@ -22,7 +22,7 @@ from pipeline.recipe.train import trained_epochs
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
-from tuning.record import RUN_ID
+from tuning.record import OBJECTIVE, RUN_ID, SECONDS
 from tuning.study import Result, read_result
 
 if TYPE_CHECKING:
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
 DIAGNOSIS = "diagnosis.json"
 """Artifact of a training that holds its diagnosis."""
-
-
-OBJECTIVE = "objective"
-"""Metric of a trial's run: its score; no number for one that failed."""
-
-SECONDS = "seconds"
-"""Metric of a trial's run: wall time of its process, over all its rungs."""
 
 
 def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:
@@ -63,12 +56,9 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
                 finished = run(recipe, until="train", listener=listen, tracked=tracked)
                 result = score(finished, objective, direction)
             except Exception as error:
-                tracked.record("tags", values=failure(error).tags)
+                _record(tracked, failure(error), earlier + time.perf_counter() - started)
                 raise
-            found = {} if result.score is None else {OBJECTIVE: result.score}
-            spent = earlier + time.perf_counter() - started
-            tracked.record("metrics", values={**found, SECONDS: spent}, step=None)
-            tracked.record("tags", values=result.tags)
+            _record(tracked, result, earlier + time.perf_counter() - started)
     except Exception as error:
         result = failure(error)
     seconds = time.perf_counter() - started
@@ -108,7 +98,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
     from pipeline.tracking import Tracking
 
-    is_new = not (folder / RUN_ID).exists()
+    is_new = not any(folder.glob("result-*.json"))
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
@@ -122,6 +112,13 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
             # Before any other metric: MLflow's Compare view begins with the first one that all selected runs have.
             tracked.record("metrics", values={OBJECTIVE: math.nan}, step=None)
         yield tracked
+
+
+def _record(tracked: "Run", result: Result, seconds: float) -> None:
+    """Puts what came of a trial into its run."""
+    values = {OBJECTIVE: math.nan if result.score is None else result.score, SECONDS: seconds}
+    tracked.record("metrics", values=values, step=None)
+    tracked.record("tags", values=result.tags)
 
 
 def score(finished: RunResult, objective: str, direction: Literal["min", "max"]) -> Result:

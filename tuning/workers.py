@@ -31,6 +31,9 @@ PRELOADED = "tuning.preload"
 PATIENCE_SECS = 20.0
 """How long a trial that is asked to stop may take to leave a checkpoint."""
 
+UNKNOWN = 255
+"""Exit code that `multiprocessing` gives where the server of a process is gone, which alone knew it."""
+
 OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
 """Where Linux counts the processes of a container that it killed for memory."""
 
@@ -40,6 +43,8 @@ class LocalWorker(Worker):
     """A process that works on this machine."""
 
     process: BaseProcess = field(kw_only=True)
+    known: psutil.Process | None = field(kw_only=True)
+    """The same, whoever its parent is; None: it had ended at once."""
     inbox: connection.Connection = field(kw_only=True)
 
 
@@ -73,7 +78,7 @@ class Workers(Slots[LocalWorker]):
         process = self._context.Process(target=_work, args=(target, log, environment, outbox), daemon=True)
         process.start()
         outbox.close()
-        worker = LocalWorker(slot, time.monotonic(), process=process, inbox=inbox)
+        worker = LocalWorker(slot, time.monotonic(), process=process, known=_known(process), inbox=inbox)
         self.running.append(worker)
         return worker
 
@@ -85,7 +90,7 @@ class Workers(Slots[LocalWorker]):
             if not worker.process.is_alive():
                 worker.process.join()
                 worker.inbox.close()
-                worker.lost = _end_orphan(worker.process.pid)
+                worker.lost = worker.process.exitcode == UNKNOWN and _end_orphan(worker.known)
                 self.running.remove(worker)
                 yield worker
 
@@ -168,15 +173,23 @@ def _die_with_driver() -> None:
     os._exit(128 + signal.SIGKILL)
 
 
-def _end_orphan(pid: int | None) -> bool:
+def _known(process: BaseProcess) -> psutil.Process | None:
+    try:
+        return psutil.Process(process.pid) if process.pid else None
+    except psutil.Error:
+        return None
+
+
+def _end_orphan(process: psutil.Process | None) -> bool:
     """Kills a process that has outlived the server, and with it all news of its end; tells whether it has."""
     try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if process is None or not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             return False
         process.kill()
-        process.wait()
-    except psutil.NoSuchProcess:
+        process.wait(timeout=PATIENCE_SECS)
+    except psutil.TimeoutExpired:
+        return True  # nobody collects what is left of it
+    except psutil.Error:
         return False
     return True
 

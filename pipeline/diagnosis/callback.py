@@ -15,7 +15,7 @@ from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
-from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed
+from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_wait_measured
 from pipeline.diagnosis.signals import Epoch, Signals
 from pipeline.diagnosis.waiting import DataWait
 from pipeline.errors import UserError
@@ -113,7 +113,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
         self._begun = epoch
-        self._looks = epoch > self._first_epoch and self._is_probed(epoch + 1)
+        begun = self._first_epoch
+        self._looks = is_wait_measured(epoch + 1 - begun, self._facts.planned_epochs - begun)
         if self._looks:
             self._waiting.begin()
         self._step_secs, self._num_steps = 0.0, 0
@@ -134,12 +135,13 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Takes note of the epoch; looks where the schedule says so."""
         done = epoch + 1
         values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
-        probed = self._is_probed(done)
+        begun, planned = self._first_epoch, self._facts.planned_epochs
+        probed, judged = (due(done - begun, planned - begun) for due in (is_probed, is_judged))
         clocked = self._clocked(done, values)
-        self._epochs.append(self._asked_of(clocked) if probed else clocked)
+        self._epochs.append(self._asked_of(clocked) if probed or judged else clocked)
         if probed:
             self._look(done)
-        if self._is_judged(done) or not math.isfinite(values.get("loss", 0.0)):
+        if judged or not math.isfinite(values.get("loss", 0.0)):
             self._diagnose()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -155,15 +157,10 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
         return self._epochs[0].epoch - 1 if self._epochs else self._begun
 
-    def _is_probed(self, done: int) -> bool:
-        return is_probed(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)
-
-    def _is_judged(self, done: int) -> bool:
-        return is_judged(done - self._first_epoch, self._facts.planned_epochs - self._first_epoch)
-
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
-        return Epoch(epoch, logs, secs=secs, step_secs=self._step_secs / max(1, self._num_steps))
+        wait_share = self._waiting.share() if self._looks else math.nan
+        return Epoch(epoch, logs, secs=secs, step_secs=self._step_secs / max(1, self._num_steps), wait_share=wait_share)
 
     def _asked_of(self, epoch: Epoch) -> Epoch:
         """With what takes longer to ask than an epoch of a small network is worth."""
@@ -174,7 +171,6 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
             memory_share=psutil.virtual_memory().percent / 100,
             loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),
-            wait_share=self._waiting.share() if self._looks else math.nan,
         )
 
     def _look(self, epoch: int) -> None:

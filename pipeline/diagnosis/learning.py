@@ -64,8 +64,11 @@ class FirstQuestion(Section):
     def ask(self, signals: Signals) -> Learning:
         """Answers from what is known so far; there must be a reading."""
         skill = self.skill(signals)
+        broken = self._broken(signals)
+        if not broken and not signals.is_score_known:
+            return Learning("too early", "", skill)
         for reason, confidence in (
-            (self._broken(signals), 1.0),
+            (broken, 1.0),
             (self._stuck(signals), 0.99),
             (self._constant(signals, skill), 0.95),
             (self._too_slow(signals, skill), 0.95),

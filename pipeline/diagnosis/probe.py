@@ -191,8 +191,8 @@ class Probe:
         model = self._model
         with tf.GradientTape() as tape, recorded_calls(model) as calls:
             outputs = model(x, training=False)
-            of = self.task.losses
-            losses = of(y, outputs) if of else model.compute_loss(x, y, outputs, training=False)
+            losses_of = self.task.losses
+            losses = losses_of(y, outputs) if losses_of else model.compute_loss(x, y, outputs, training=False)
         share = tf.ones_like(losses) / tf.cast(tf.size(losses), losses.dtype)
         found = blocks(calls, outputs)
         variables = [_weights(block.layer) for block in found]

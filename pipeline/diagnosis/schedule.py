@@ -10,14 +10,14 @@ TENTHS = (1, 2, 3, 5, 7)
 def is_probed(epoch: int, planned_epochs: int) -> bool:
     """Tells whether to probe after `epoch` epochs (0: before the first); the last of the plan always is.
 
-    None is in the last third but that: little happens between them that the end does not tell.
+    None is in the last fifth but that: little happens between them that the end does not tell.
     """
     if epoch in (0, planned_epochs):
         return True
     first_digits = epoch
     while first_digits % 10 == 0:
         first_digits //= 10
-    return first_digits in MULTIPLES and 3 * epoch <= 2 * planned_epochs
+    return first_digits in MULTIPLES and 5 * epoch <= 4 * planned_epochs
 
 
 def is_judged(epoch: int, planned_epochs: int) -> bool:
@@ -27,10 +27,14 @@ def is_judged(epoch: int, planned_epochs: int) -> bool:
     """
     if epoch == planned_epochs:
         return False
-    tenth = max(1, planned_epochs // 10)
-    return is_probed(epoch, planned_epochs) or (epoch % tenth == 0 and epoch // tenth in TENTHS)
+    return is_probed(epoch, planned_epochs) or epoch in {round(planned_epochs * tenths / 10) for tenths in TENTHS}
+
+
+def is_wait_measured(epoch: int, planned_epochs: int) -> bool:
+    """Tells whether to look for batches that are late in this epoch, counted from 1: the first still prepares them."""
+    return epoch in (2, 3) or (epoch > 1 and is_probed(epoch, planned_epochs))
 
 
 def is_noise_measured(epoch: int) -> bool:
-    """Tells whether a reading after `epoch` epochs takes a second pass for the noise: 3, and all from 100 on."""
-    return epoch == 3 or epoch >= 100
+    """Tells whether a reading after `epoch` epochs takes a second pass for the noise: the first, and from 100 on."""
+    return epoch == 1 or epoch >= 100

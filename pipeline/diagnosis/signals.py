@@ -147,7 +147,7 @@ class Epoch:
     """Epochs completed, from 1."""
     logs: Mapping[str, float]
     learning_rate: float = math.nan
-    """Of the next step; this and what follows, up to `wait_share`, is known of epochs that end with a reading."""
+    """Of the next step; this, the memory and the loss scale are known of epochs after which the rules are asked."""
     secs: float = math.nan
     """Of the epoch, with validation; known of every epoch."""
     memory_share: float = math.nan
@@ -155,7 +155,7 @@ class Epoch:
     loss_scale: float = math.nan
     """Under mixed_float16."""
     wait_share: float = math.nan
-    """Share of the steps looked at that found no batch ready."""
+    """Share of the steps looked at that found no batch ready; NaN: none was."""
     step_secs: float = math.nan
     """Mean of a step, with the wait for its batch; known of every epoch."""
 
@@ -216,13 +216,13 @@ class Signals:
         return next((value for value in reversed(known) if not math.isnan(value)), math.nan)
 
     def fall(self, num_epochs: int) -> float:
-        """Relative fall of the mean loss to that of the last epochs from that of as many before.
-
-        0 where there are too few, or where it has nowhere to fall from.
-        """
-        if len(self.losses) < 2 * num_epochs or not self.losses[-2 * num_epochs : -num_epochs].any():
+        """Relative fall of the mean loss of the last epochs from that of as many before; 0 where these are too few."""
+        if len(self.losses) < 2 * num_epochs:
             return 0.0
-        return float(1 - self.losses[-num_epochs:].mean() / self.losses[-2 * num_epochs : -num_epochs].mean())
+        before, now = self.losses[-2 * num_epochs : -num_epochs].mean(), self.losses[-num_epochs:].mean()
+        if before == 0:
+            return 0.0 if now == 0 else -math.inf
+        return float(1 - now / before)
 
     @property
     def is_loss_broken(self) -> bool:
@@ -256,6 +256,12 @@ class Signals:
             return np.asarray(np.nanmax(known, axis=0))
         at = [reading.epoch for reading in self.readings]
         return np.interp([each.epoch for each in self.epochs], at, [reading.score for reading in self.readings])
+
+    @property
+    def is_score_known(self) -> bool:
+        """Whether `score` is of now: reported by `fit`, or probed after the last epoch."""
+        reported = bool(self.accuracy_name) and self.facts.task != "values"
+        return reported or self.last.epoch == self.epoch
 
     @property
     def score(self) -> float:

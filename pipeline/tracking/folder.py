@@ -82,6 +82,7 @@ class RunFolder:
         """
         partial = root / f".{header.id}.partial"
         root.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed here
         try:
             partial.mkdir(mode=0o700)  # the URI may hold a password
             (partial / "artifacts").mkdir()
@@ -186,8 +187,9 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
 
 
 def unsent_folders(root: Path) -> list[RunFolder]:
-    """The folders of runs that go on, or of which the store lacks something."""
-    return [RunFolder(file.parent) for file in sorted(root.glob(f"[!.]*/{UNSENT}"))]
+    """The folders of runs that go on, or of which the store lacks something; those without a record have nothing."""
+    folders = [RunFolder(file.parent) for file in sorted(root.glob(f"[!.]*/{UNSENT}"))]
+    return [folder for folder in folders if folder.journal.exists()]
 
 
 def unfinished(records: Iterable[Record]) -> dict[str, Record]:

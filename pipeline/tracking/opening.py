@@ -97,16 +97,21 @@ class Tracking:
         """MLflow's id of the experiment."""
         return find_experiment(self.store, self.experiment)
 
-    def close_dead(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Closes a run whose process has died, as KILLED, with tags that say more.
+    def close_dead(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        """Closes a run whose process has died, as KILLED, with what is known of it; if it ever was one.
 
         Args:
             run_id: Its id, which is the name of its folder.
             tags: To record before it ends.
+            metrics: Likewise.
         """
         folder = RunFolder(runs_root(self.base, self.config) / run_id)
+        if not folder.exists:
+            return
         with folder.writing():
-            RecordFile(folder.journal).append({"kind": "tags", "run": "", "values": dict(tags)})
+            records = RecordFile(folder.journal)
+            records.append({"kind": "tags", "run": "", "values": dict(tags)})
+            records.append({"kind": "metrics", "run": "", "values": dict(metrics), "step": None})
         self._send_dead()
 
     def _send_dead(self) -> None:
@@ -141,7 +146,6 @@ class Tracking:
             UserError: If the disk does not take a record.
         """
         folder, again = self._folder(name, params, run_id, id_file)
-        is_empty = not folder.journal.exists()
         with _only_writer(folder):
             folder.mark_unsent()
             run = Run(self, folder, RunFacts(name, params))
@@ -150,7 +154,7 @@ class Tracking:
                 with closing(run, "", run.conclude):
                     tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}
                     run.begin("", tags, again=again)
-                    if is_empty:
+                    if not any(record["kind"] == "params" for record in folder.records()):
                         run.record("params", values=dict(params))
                     files = {"environment.json": json.dumps(environment, indent=2, ensure_ascii=False), **artifacts}
                     for file, text in files.items():
@@ -185,7 +189,7 @@ class Tracking:
         if id_file is not None and id_file.exists():
             run_id = id_file.read_text(encoding="utf-8")
         folder = RunFolder(runs_root(self.base, self.config) / run_id) if run_id else None
-        if folder is not None and folder.journal.exists():
+        if folder is not None and (folder.journal.exists() or (id_file is not None and folder.exists)):
             return folder, True
         if id_file is None:
             return self._create(name, params, uuid.uuid4().hex, may_exist=False), False
@@ -214,7 +218,7 @@ class Tracking:
                 found = client.search_runs([self.experiment_id], where) if may_exist else []
                 created = found[0] if found else client.create_run(self.experiment_id, started, tags, name)
                 run_id = str(created.info.run_id)
-        if run_id and (folder := RunFolder(root / run_id)).exists:
+        if (folder := RunFolder(root / (run_id or own))).exists:
             return folder
         header = Header(
             id=run_id or own,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.diagnosis.schedule import is_probed
 from pipeline.diagnosis.signals import Column, Epoch, Facts, LayerFacts, Reading, Signals
 
 HEALTHY: Mapping[Column, float] = {
@@ -80,6 +81,7 @@ def training(
 ) -> Signals:
     """A training read before the first step and after some epochs; healthy unless changed."""
     seen = epochs(losses, **(logs or {}))
-    at = [0, *(epoch for epoch in (1, 2, 3, 5, 10, 20, 50, 100) if epoch <= len(losses))]
+    planned = (facts or {}).get("planned_epochs", FACTS.planned_epochs)
+    at = [epoch for epoch in range(len(losses) + 1) if is_probed(epoch, planned) or epoch == len(losses)]
     readings = [reading(epoch, layers=layers, **changes) for epoch in at]
     return Signals(replace(FACTS, **(facts or {})), readings, seen, ended)

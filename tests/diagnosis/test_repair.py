@@ -143,7 +143,7 @@ def test_where_no_whole_is_enough_what_the_best_lacks_still_is_tried_on_top_of_i
         return replace(trial, findings=[left]) if trial.skill == 0.5 else trial
 
     outcome = repair(SICK, train)
-    assert (outcome.verdict, outcome.healed_at) == ("repaired", 6)
+    assert (outcome.verdict, outcome.healed_at) == ("repaired", 5)
     assert outcome.best.overrides == both(TANH, ADAM, DROPOUT)
 
 
