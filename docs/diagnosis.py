@@ -51,11 +51,11 @@ Every training of a recipe with 5 epochs or more is diagnosed like this (`train.
 is sick, and the run has a page, `diagnosis.html`.
 
 The callback changes nothing of the training: it looks at the network over up to 256 of these examples (64 of them where
-the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 3, 10, 30, 100,
-… up to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they
-find their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70
-% of the plan, and at once where the loss becomes no number. Where `fit` reports no accuracy, how far the training came
-is known after a look only. With `on_sick="stop"` the first critical finding ends the training.
+the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 4, 16, 64, … up
+to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they find
+their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70 % of
+the plan, and at once where the loss becomes no number. Where `fit` reports no accuracy, how far the training came is
+known after a look only. With `on_sick="stop"` the first critical finding ends the training.
 
 In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few series over all layers
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
@@ -148,7 +148,7 @@ is how far a training came from the constant answer (0) to nearest neighbours (1
 
 COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is
 compiled (about as long as five steps of a network as small as this one take), nearest neighbours are found; a reading
-takes about as long as a training step, and there are six in 60 epochs. Small networks and short plans feel it, long
+takes about as long as a training step, and there are five in 60 epochs. Small networks and short plans feel it, long
 ones do not: of a training of a few seconds it is several per cent.
 """
 

@@ -134,7 +134,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes note of the epoch; looks where the schedule says so."""
         done = epoch + 1
-        values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
+        values = {
+            name: float(value) for name, value in (logs or {}).items() if isinstance(value, float) or not np.ndim(value)
+        }
         begun, planned = self._first_epoch, self._facts.planned_epochs
         probed, judged = (due(done - begun, planned - begun) for due in (is_probed, is_judged))
         clocked = self._clocked(done, values)

@@ -200,7 +200,11 @@ class Probe:
         if not self.layers:
             self._learn(calls, found, gradients, outputs)
         known = [[tf.convert_to_tensor(each) for each in group if each is not None] for group in gradients]
-        weights = [[_value(each) for each in group] for group in variables]
+        read = _values_read()
+        weights = [
+            [read[id(each.handle)] if id(each.handle) in read else each.value() for each in group]
+            for group in variables
+        ]
         given = found[0].given if found else None
         if given is None or not given.dtype.is_floating or len(given.shape) < 2:
             given = tf.zeros((0, 1))
@@ -261,12 +265,11 @@ def _weights(layer: keras.Layer) -> list[tf.Variable]:
     return [weight.value for weight in layer.trainable_weights or layer.weights]
 
 
-def _value(variable: tf.Variable) -> tf.Tensor:
-    """The value of a variable: as the pass has read it anyway, since each operation more takes time to compile."""
+def _values_read() -> dict[int, tf.Tensor]:
+    """The values that the graph has read by now, by the identity of their variable's handle: it need not read again."""
     captured = [] if tf.executing_eagerly() else tf.compat.v1.get_default_graph().captures
-    inside = [inner for outer, inner in captured if outer is variable.handle]
-    reads = [op.outputs[0] for each in inside for op in each.consumers() if op.type == "ReadVariableOp"]
-    return reads[0] if reads else variable.value()
+    reads = [(outer, op) for outer, inner in captured for op in inner.consumers() if op.type == "ReadVariableOp"]
+    return {id(outer): op.outputs[0] for outer, op in reversed(reads)}
 
 
 def _facts(block: Block, gradients: Sequence[Any]) -> LayerFacts:

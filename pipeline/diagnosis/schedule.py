@@ -1,7 +1,7 @@
 """When a training is looked at: often at first, when most faults show, then ever more seldom."""
 
-MULTIPLES = (1, 3)
-"""1, 3, 10, 30, 100, …: as evenly as round numbers go on a logarithmic axis."""
+FACTOR = 4
+"""1, 4, 16, 64, 256, …: evenly on a logarithmic axis."""
 
 TENTHS = (1, 2, 3, 5, 7)
 """Tenths of the plan at which a training is judged, looked at or not: what is hopeless should be told early."""
@@ -14,10 +14,10 @@ def is_probed(epoch: int, planned_epochs: int) -> bool:
     """
     if epoch in (0, planned_epochs):
         return True
-    first_digits = epoch
-    while first_digits % 10 == 0:
-        first_digits //= 10
-    return first_digits in MULTIPLES and 5 * epoch <= 4 * planned_epochs
+    power = 1
+    while power < epoch:
+        power *= FACTOR
+    return power == epoch and 5 * epoch <= 4 * planned_epochs
 
 
 def is_judged(epoch: int, planned_epochs: int) -> bool:

@@ -121,9 +121,20 @@ def test_where_the_probe_has_one_class_nothing_is_held_to_a_constant_answer() ->
     assert not ask(training([0.6] * 20, score=1.0, loss=0.1, facts=facts, ended=True)).failed
 
 
-def test_probes_follow_round_numbers_and_end_with_the_plan() -> None:
-    assert [epoch for epoch in range(121) if is_probed(epoch, 120)] == [0, 1, 3, 10, 30, 120]
-    assert [epoch for epoch in range(151) if is_probed(epoch, 150)] == [0, 1, 3, 10, 30, 100, 150]
+@pytest.mark.parametrize(
+    ("planned", "probed", "judged"),
+    [
+        (4, [0, 1, 4], [1, 2, 3]),
+        (14, [0, 1, 4, 14], [1, 3, 4, 7, 10]),
+        (29, [0, 1, 4, 16, 29], [1, 3, 4, 6, 9, 14, 16, 20]),
+        (120, [0, 1, 4, 16, 64, 120], [1, 4, 12, 16, 24, 36, 60, 64, 84]),
+    ],
+)
+def test_a_plan_is_looked_at_ever_more_seldom_and_judged_at_some_tenths(
+    planned: int, probed: list[int], judged: list[int]
+) -> None:
+    assert [epoch for epoch in range(planned + 1) if is_probed(epoch, planned)] == probed
+    assert [epoch for epoch in range(1, planned + 1) if is_judged(epoch, planned)] == judged
 
 
 def test_what_is_asked_at_looks_only_is_known_from_the_last_one() -> None:
@@ -142,8 +153,11 @@ def test_the_fall_of_a_loss_needs_epochs_and_somewhere_to_fall_from() -> None:
     assert fall(0, 0, 1, 1) == -np.inf
 
 
-def test_a_plan_is_judged_after_each_look_and_at_some_tenths() -> None:
-    assert [epoch for epoch in range(1, 121) if is_judged(epoch, 120)] == [1, 3, 10, 12, 24, 30, 36, 60, 84]
+def test_where_the_score_is_only_probed_nothing_is_said_between_the_looks() -> None:
+    signals = training([1.0] * 16, facts={"task": "values", "planned_epochs": 20}, score=0.0)
+    assert FirstQuestion().ask(signals).failed
+    between = replace(signals, epochs=[*signals.epochs, Epoch(17, {"loss": 1.0})])
+    assert FirstQuestion().ask(between).answer == "too early"
 
 
 def test_nearest_neighbours_find_clusters_and_nothing_in_noise() -> None:
@@ -158,7 +172,7 @@ def test_nearest_neighbours_find_clusters_and_nothing_in_noise() -> None:
 
 def test_signals_until_an_epoch_are_those_known_then() -> None:
     signals = training([1.0] * 20, ended=True)
-    assert [each.epoch for each in signals.until(5).readings] == [0, 1, 3]
+    assert [each.epoch for each in signals.until(5).readings] == [0, 1, 4]
     assert (signals.until(5).epoch, signals.until(5).ended) == (5, False)
     assert signals.until(20).ended
     assert reading(3).epoch == 3

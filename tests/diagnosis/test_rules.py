@@ -270,7 +270,7 @@ def test_a_figure_shows_the_blamed_layer_beside_the_others() -> None:
     assert finding.figure is not None
     assert finding.figure.lines["first"] == (1e-8,) * 5
     assert finding.figure.lines["other layers"] == (0.02,) * 5
-    assert finding.figure.epochs == (0, 1, 3, 10, 20)
+    assert finding.figure.epochs == (0, 1, 4, 16, 40)
 
 
 def test_a_figure_in_one_line_rises_with_its_values() -> None:
