@@ -51,9 +51,10 @@ def print_schedule(
     )
     kept, largest = max(section.keep, section.finalists), schedule.kept_at_most(section)
     size = measured["trial_bytes"] / 2**20
-    until = f"; before the search ends up to {largest * size:.1f} MiB, one training a trial" if largest > kept else ""
+    until = f"; before the search ends one training a trial, {largest * size:.1f} MiB, beside those that run"
     out.print(
-        f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB{until}; a trial as the recipe stands",
+        f"disk: the best {kept} keep weights and state, {kept * size:.1f} MiB at the size of the recipe as it stands"
+        f"{until if largest > kept else ''}",
         highlight=False,
     )
     if budget is not None:
