@@ -16,7 +16,7 @@ def test_models_of_one_skill_are_equal_and_more_skill_is_better() -> None:
 
 
 def test_a_small_simulation_keeps_the_promise_roughly() -> None:
-    found = coverage_of_pairs(90, 40, 2.5, 2.5)
+    found = coverage_of_pairs(90, 20, 2.5, 2.5)
     assert all(told <= 0.2 and held >= 0.8 for told, held in found.values())
     # Means are told apart where their interval ends; accuracy and what is resampled have a stricter test beside it.
     assert np.isclose([sum(found[metric]) for metric in ("log_loss", "brier")], 1).all()

@@ -110,7 +110,8 @@ def test_exported_model_names_its_raw_inputs(folders: dict[str, Path]) -> None:
 def test_exported_models_give_the_same_in_a_fresh_process_of_serving_alone(folders: dict[str, Path]) -> None:
     subprocess.run([sys.executable, "-c", SERVE, *map(str, folders.values())], check=True, timeout=240)
     for folder in folders.values():
-        np.testing.assert_array_equal(np.load(folder / "fresh.npy"), stored_outputs(folder))
+        # Another process may add up in another order, which moves the last digit of float32.
+        np.testing.assert_allclose(np.load(folder / "fresh.npy"), stored_outputs(folder), rtol=1e-6)
 
 
 SERVE = """
