@@ -8,7 +8,7 @@ from tuning.display import gain_in_words, score_in_words
 from tuning.figures import draw_study
 from tuning.importance import Importance, importance
 from tuning.outcome import Outcome, conclude
-from tuning.record import StudyRun
+from tuning.record import OBJECTIVE, StudyRun
 from tuning.space import Space
 from tuning.study import Study
 
@@ -33,7 +33,7 @@ def report(study: Study, space: Space, recorded: StudyRun, reason: str) -> Outco
     values = {}
     if outcome and outcome.best.result and outcome.best.result.score is not None:
         files.append(outcome.file)
-        values["objective"] = outcome.fresh.mean if outcome.fresh else outcome.best.result.score
+        values[OBJECTIVE] = outcome.fresh.mean if outcome.fresh else outcome.best.result.score
         values["objective_in_search"] = outcome.best.result.score
         if outcome.gain:
             values |= {"gain": outcome.gain.mean, "gain_low": outcome.gain.low, "gain_high": outcome.gain.high}

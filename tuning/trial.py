@@ -43,7 +43,8 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
         tell: Is given the objective of each epoch, with its number.
     """
     started = time.perf_counter()
-    earlier = sum(result.seconds for file in folder.glob("result-*.json") if (result := read_result(file)))
+    rungs = [result for file in folder.glob("result-*.json") if (result := read_result(file))]
+    earlier = sum(result.seconds for result in rungs)
 
     def listen(record: dict[str, Any]) -> None:
         if record["kind"] == "metrics" and record["step"] is not None and objective in record["values"]:
@@ -52,6 +53,9 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
     try:
         recipe = load_recipe(folder / "recipe.yaml")
         with _tracked(recipe, folder) as tracked:
+            if not rungs:
+                # Before any other metric: MLflow's Compare view begins with the first one that all selected runs have.
+                tracked.record("metrics", values={OBJECTIVE: math.nan}, step=None)
             try:
                 finished = run(recipe, until="train", listener=listen, tracked=tracked)
                 result = score(finished, objective, direction)
@@ -98,7 +102,6 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     """The run of a trial, nested in that of the study; a trial that goes on, goes on with its run."""
     from pipeline.tracking import Tracking
 
-    is_new = not any(folder.glob("result-*.json"))
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
@@ -108,9 +111,6 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
         id_file=folder / RUN_ID,
         live=False,
     ) as tracked:
-        if is_new:
-            # Before any other metric: MLflow's Compare view begins with the first one that all selected runs have.
-            tracked.record("metrics", values={OBJECTIVE: math.nan}, step=None)
         yield tracked
 
 

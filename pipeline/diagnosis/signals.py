@@ -251,17 +251,21 @@ class Signals:
         The better of both, since dropout and augmentation lower the one, and too little data the other: whether a
         network generalises is another question than whether it learns. R² of values is as probed.
         """
-        if self.accuracy_name and self.facts.task != "values":
+        if self.is_score_reported:
             known = [self.series(prefix + self.accuracy_name) for prefix in ("", "val_")]
             return np.asarray(np.nanmax(known, axis=0))
         at = [reading.epoch for reading in self.readings]
         return np.interp([each.epoch for each in self.epochs], at, [reading.score for reading in self.readings])
 
     @property
+    def is_score_reported(self) -> bool:
+        """Whether `fit` reports what `scores` are made of; else they are probed."""
+        return bool(self.accuracy_name) and self.facts.task != "values"
+
+    @property
     def is_score_known(self) -> bool:
         """Whether `score` is of now: reported by `fit`, or probed after the last epoch."""
-        reported = bool(self.accuracy_name) and self.facts.task != "values"
-        return reported or self.last.epoch == self.epoch
+        return self.is_score_reported or self.last.epoch == self.epoch
 
     @property
     def score(self) -> float:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.tracking import TrackingConfig
@@ -28,8 +27,10 @@ def write_run(
     """Writes a run of two stages, or goes on with one that was killed; returns its folder."""
     params = {"seed": 42, "model.filters": [8, 16], "model.batch_norm": False}
     files = {"recipe.yaml": "name: digits"}
-    ids: dict[str, Any] = {"run_id": run_id, "id_file": id_file}
-    with tracking.run("digits", params=params, environment={"python": "3.11"}, artifacts=files, **ids) as run:
+    facts = {"python": "3.11"}
+    with tracking.run(
+        "digits", params=params, environment=facts, artifacts=files, run_id=run_id, id_file=id_file
+    ) as run:
         run.log_data("digits", MANIFEST)
         for name in ("train", "evaluate"):
             folder = out / name

@@ -43,7 +43,7 @@ class LabelNoise(Rule):
                 "note",
                 f"Validation accuracy fell by {fall:.1%} since epoch {best + 1}, while training accuracy rose by "
                 f"{gain:.1%}: some labels may be wrong.",
-                since=signals.first_epoch + best + 1,
+                since=best + 1,
                 evidence={"fall": float(fall), "gain": float(gain), "best epoch": best + 1},
                 confidence=0.6,
             )

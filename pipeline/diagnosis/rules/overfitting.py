@@ -44,7 +44,7 @@ class Overfitting(Rule):
             signals,
             "warning" if harmed else "note",
             f"Training accuracy is {gap:.1%} above validation accuracy" + (f": {words}." if risen else "."),
-            since=signals.first_epoch + best + 1 if risen else None,
+            since=best + 1 if risen else None,
             evidence={"rise": rise, "best epoch": best + 1, "gap in accuracy": gap, "skill": skill},
             confidence=0.9,
         )

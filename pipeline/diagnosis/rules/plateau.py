@@ -34,7 +34,7 @@ class Plateau(Rule):
                 signals,
                 "warning",
                 f"The loss has stood still at {losses[-quarter:].mean():.3g} since epoch {len(losses) - 2 * quarter}.",
-                since=signals.first_epoch + len(losses) - 2 * quarter,
+                since=len(losses) - 2 * quarter,
                 evidence={"fall": fall},
                 confidence=0.7,
             )

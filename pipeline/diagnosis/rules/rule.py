@@ -54,12 +54,12 @@ class Rule(Section, ABC):
             severity: How grave it is.
             message: What is wrong, in plain words.
             layers: Names of the layers, most to blame first.
-            since: Epochs after which it began, where that is known; else it begins when it is found.
+            since: Epochs of this training after which it began, where that is known; else it begins when it is found.
             confidence: How sure it is.
             evidence: The numbers that it rests on.
             remedies: Instead of those of the rule.
         """
-        began = signals.epoch if since is None else since
+        began = signals.epoch if since is None else signals.first_epoch + since
         return Finding(
             symptom=self.symptom,
             severity=severity,
