@@ -126,8 +126,9 @@ chosen from. Where the sick training and the control left no network, only a hea
 verdict is one of
 
 - *repaired*: healthy, and better than the sick training and the control;
-- *improved*: better than both, but still sick; or healthy, and shown to be better than the sick training alone;
-- *luck*: the untouched control is healthy, and no change is better than it: the recipe is fragile;
+- *improved*: better than both, but still sick; or healthy, and shown to be better than the sick training alone. Where
+  the untouched control is healthy too, the repair says that the recipe depends on its seed; and where no change is, its
+  seed is what the repaired recipe changes;
 - *not repaired*.
 
 The recipe that is written, `repaired.yaml`, says above what was changed, why, and what it gained; `plumbline explain

@@ -28,7 +28,8 @@ def _by_turns(first: list[Case], second: list[Case]) -> Iterator[Case]:
 
 def _case(name: str, animal: Animal) -> Case:
     data = _data(animal)
-    symptoms = {animal.symptom, WORDS.get(animal.symptom, animal.symptom)} if animal.symptom else set()
+    named = {animal.symptom, *animal.also} - {""}
+    symptoms = {*named, *(WORDS.get(symptom, symptom) for symptom in named)}
     symptoms |= {"zero_init"} if animal.symptom == "poor_initialization" else set()
     return Case(
         id=name,
@@ -44,6 +45,7 @@ def _case(name: str, animal: Animal) -> Case:
         symptoms=frozenset(symptoms),
         planted=frozenset({WORDS.get(animal.symptom, animal.symptom)} if animal.symptom else ()),
         faulty_layers=_places(animal),
+        mendable=animal.mendable,
         group="zoo",
     )
 

@@ -68,6 +68,7 @@ WEIGHT_DECAY = Remedy({"model.l2": 0.001}, "a penalty on large weights keeps the
 LABEL_SMOOTHING = Remedy({"train.label_smoothing": 0.1}, "wrong labels weigh less when none is taken as certain")
 BALANCE = Remedy({"train.class_weights": "balanced"}, "rare classes count as much as frequent ones")
 OVERSAMPLE = Remedy({"data.sampling": "balanced"}, "an epoch holds every class equally often")
+SPLIT_BY_CONTENT = Remedy({"data.split.by": "hash"}, "equal examples fall into the same split")
 CENTRED = Remedy({"model.output_bias": "priors"}, "the output begins at the mean of the labels, not at 0")
 LESS_MEMORY = Remedy({"data.memory": "disk"}, "read prepared examples from disk; smaller batches help too")
 IN_MEMORY = Remedy({"data.memory": "memory"}, "prepared examples that lie in memory need no reading")

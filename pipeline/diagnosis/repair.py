@@ -1,7 +1,7 @@
 """Repairs a sick training: tries changes beside an untouched control, and says what they did."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pipeline.diagnosis.candidates import BODIES, Parts, candidates, simpler
@@ -10,9 +10,9 @@ from pipeline.diagnosis.remedies import Remedy
 
 Overrides = Mapping[str, Any]
 
-Verdict = Literal["healthy", "repaired", "luck", "improved", "not repaired"]
-"""`repaired`: healthy, and better than the sick training and the control; `luck`: the untouched control is healthy, and
-no change is better than it; `improved`: better than both but still sick, or healthy and better than the sick alone."""
+Verdict = Literal["healthy", "repaired", "improved", "not repaired"]
+"""`repaired`: healthy, and better than the sick training and the control; `improved`: better than both but still sick,
+or healthy and better than the sick alone, as where the untouched control is healthy too."""
 
 MAX_TRIALS = 7
 """Trainings beside the control; most end early, since each is stopped as soon as it is critically sick."""
@@ -58,6 +58,11 @@ class Repair:
     """Number of the first trial that was healthy; 0: none was."""
 
     @property
+    def num_tried(self) -> int:
+        """Trainings that the best was chosen from."""
+        return len(self.trials) + (self.best is self.control)
+
+    @property
     def num_epochs(self) -> int:
         """Epochs that were spent, the control's among them."""
         return sum(trial.num_epochs for trial in (*self.trials, *([self.control] if self.control else [])))
@@ -86,7 +91,7 @@ def repair(
     """Tries changes one after the other until a training is healthy; then whether fewer changes would do.
 
     Where none was enough, changes for what the best of them lacks still are tried on top of it. A healthy training is
-    left alone. The control tells what new random numbers alone would have done.
+    left alone. The control tells what new random numbers alone would have done; where only they help, it is the best.
 
     Args:
         sick: The training to repair.
@@ -134,9 +139,10 @@ def repair(
             if fewer and fewer.healthy and not better(best, fewer, 1):
                 best = fewer
             break
-    verdict = _verdict(sick, control, best, lambda one, other: better(one, other, len(trials)))
-    kept = control if verdict == "luck" and not best.healthy else best
-    return Repair(verdict, kept, control, tuple(trials), healed_at)
+    if control.healthy and not best.healthy:
+        best = control
+    outcome = Repair("not repaired", best, control, tuple(trials), healed_at)
+    return replace(outcome, verdict=_verdict(outcome, sick, better))
 
 
 def merged(parts: Parts) -> dict[str, Any]:
@@ -144,10 +150,11 @@ def merged(parts: Parts) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.overrides.items()}
 
 
-def _verdict(sick: Trial, control: Trial, best: Trial, better: Callable[[Trial, Trial], bool]) -> Verdict:
-    gained = best is not sick and better(best, sick)
-    if gained and better(best, control):
+def _verdict(outcome: Repair, sick: Trial, better: Better) -> Verdict:
+    best, control = outcome.best, outcome.control
+    assert control
+    if best is sick or not better(best, sick, outcome.num_tried):
+        return "not repaired"
+    if best is not control and better(best, control, outcome.num_tried):
         return "repaired" if best.healthy else "improved"
-    if control.healthy:
-        return "luck"
-    return "improved" if gained and best.healthy else "not repaired"
+    return "improved" if best.healthy else "not repaired"

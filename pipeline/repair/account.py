@@ -11,6 +11,8 @@ from pipeline.repair.trials import in_words
 if TYPE_CHECKING:
     from pipeline.repair.validation import Gain
 
+CONTROL_DID = "The control got healthy with nothing but other random numbers: the recipe depends on its seed."
+
 
 class Account:
     """Says how each training ended, and keeps what was said.
@@ -45,6 +47,8 @@ class Account:
             self._put(f"{'':10} neither the sick training nor the control left a network to compare with")
         for gain in gains:
             self._put(f"{'':10} {gain}")
+        if outcome.control and outcome.control.healthy:
+            self._put(f"{'':10} {CONTROL_DID}")
 
     def _tell(self, name: str, trial: Trial, rest: str) -> None:
         state = "healthy" if trial.healthy else "sick"

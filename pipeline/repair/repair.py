@@ -16,10 +16,10 @@ from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.schedule import Constant
 from pipeline.recipe.tree import Recipe
-from pipeline.repair.account import Account
-from pipeline.repair.changes import changed, to_yaml
+from pipeline.repair.account import CONTROL_DID, Account
+from pipeline.repair.changes import to_yaml
 from pipeline.repair.record import OF, PROMOTED, record
-from pipeline.repair.trials import STOPPED, Trained, Trials, trained
+from pipeline.repair.trials import Trained, Trials, trained
 from pipeline.tracking import RunFolder
 
 if TYPE_CHECKING:
@@ -132,24 +132,26 @@ def _gains(outcome: Repair, sick: Trial) -> "tuple[Gain, ...]":
     others = {"the sick training": sick, "the untouched control": outcome.control}
     new = outcome.best.result.answers
     return tuple(
-        gain(new, other.result.answers, over=name, num_tried=len(outcome.trials))
+        gain(new, other.result.answers, over=name, num_tried=outcome.num_tried)
         for name, other in others.items()
         if new and other and other is not outcome.best and other.result.answers
     )
 
 
 def _concluded(found: Repaired, sick: Trial) -> Repaired:
-    """Adds the repaired recipe, if there is one: that of the best trial, which stops where it gets sick again."""
-    outcome, recipe = found.outcome, sick.result.recipe
+    """Adds the repaired recipe, if there is one: that of the best training."""
+    outcome = found.outcome
     if outcome.verdict not in PROMOTED:
         return found
-    repaired, applied = changed(recipe, {**outcome.best.overrides, **STOPPED})
+    repaired: Recipe = outcome.best.result.recipe
+    on_sick = repaired.train.on_sick
     reason = next(finding.message for finding in sick.findings if finding.rank)
     comments = [
         f"{outcome.verdict}: {' '.join(f'{key}={value}' for key, value in outcome.best.overrides.items())}",
         f"Why: {reason}",
         *(f"Gain: {gain}" for gain in found.gains),
-        *(["train.on_sick=stop, as in the trial that this is: run it, and the training is taken from the cache"]
-          if "train.on_sick" in applied else []),
+        *([CONTROL_DID] if outcome.control and outcome.control.healthy else []),
+        *([f"train.on_sick={on_sick}, as in the trial that this is: run it, and the training is taken from the cache"]
+          if on_sick != sick.result.recipe.train.on_sick else []),
     ]  # fmt: skip
     return replace(found, recipe=repaired, text=to_yaml(repaired, comments))

@@ -56,7 +56,8 @@ class Trials:
 
     def control(self, seed: int) -> Trial:
         """Trains the recipe as it is, with other random numbers, to its end."""
-        return self._train("control", {}, changed(self.recipe, {"seed": seed, "train.on_sick": "warn"})[0])
+        recipe, _ = changed(self.recipe, {"seed": seed, "train.on_sick": "warn"})
+        return self._train("control", {"seed": seed}, recipe)
 
     def trial(self, overrides: Overrides, number: int) -> Trial:
         """Trains the recipe with changes and its own seed: what is proven is the recipe that is written.
@@ -69,13 +70,16 @@ class Trials:
         if not applied or applied in self._tried:
             return _refused(overrides)
         self._tried.append(applied)
-        return self._train(f"trial {number}", applied, recipe)
+        try:
+            return self._train(f"trial {number}", applied, recipe)
+        except UserError:
+            return _refused(overrides)
 
     def _train(self, name: str, overrides: Overrides, recipe: Recipe) -> Trial:
         with quiet_imports():
             from pipeline.training.callbacks import NonFiniteLossError
 
-        result, broken, refused = None, None, False
+        result, broken = None, None
         try:
             with recorded_run(
                 self.tracking, f"{recipe.name} {name}", recipe, parent=self.parent.id, live=False
@@ -84,12 +88,6 @@ class Trials:
                 result = run(recipe, until="train", tracked=tracked)
         except NonFiniteLossError as error:
             broken = error
-        except UserError:
-            if not overrides:
-                raise
-            refused = True
-        if refused:
-            return _refused(overrides)
         return trial_of(tracked.folder.artifact(DIAGNOSIS), trained(recipe, tracked.id, result, broken), overrides)
 
 

@@ -63,10 +63,10 @@ def choose(
 def chosen_recipe(recipe: Recipe, entry: Entry) -> Recipe:
     """The recipe to go on with, whose training is in the cache: the repaired one, or if there is none the same.
 
-    Both have `train.on_sick: stop`, under which they were trained.
+    Either has the `train.on_sick` under which it was trained.
     """
     choice = json.loads((entry.folder / FILE).read_text(encoding="utf-8"))
-    return changed(recipe, {**choice["overrides"], **STOPPED})[0]
+    return changed(recipe, choice["overrides"])[0]
 
 
 def _choose(recipe: Recipe, run: "Run", out: Path, journal: Journal) -> dict[str, Any]:
@@ -75,11 +75,12 @@ def _choose(recipe: Recipe, run: "Run", out: Path, journal: Journal) -> dict[str
     sick = before.untouched()
     if sick.healthy:
         journal.set_tags({VERDICT: "healthy"})
-        return {"overrides": {}, "summary": "the training is healthy: nothing was repaired"}
+        return {"overrides": STOPPED, "summary": "the training is healthy: nothing was repaired"}
     found = repair_recipe(sick, say=journal.say)
     verdict, is_better = found.outcome.verdict, found.outcome.verdict in PROMOTED
-    overrides: dict[str, Any] = dict(found.outcome.best.overrides) if is_better else {}
-    journal.set_tags({VERDICT: verdict, CHANGED: in_words(overrides), BEFORE: sick.result.run_id})
+    kept = found.outcome.best if is_better else sick
+    overrides = {**kept.overrides, "train.on_sick": kept.result.recipe.train.on_sick}
+    journal.set_tags({VERDICT: verdict, CHANGED: in_words(kept.overrides), BEFORE: sick.result.run_id})
     if found.text:
         file = out / "artifacts" / Path(RECIPE).name
         file.parent.mkdir(exist_ok=True)
@@ -88,4 +89,4 @@ def _choose(recipe: Recipe, run: "Run", out: Path, journal: Journal) -> dict[str
     if not is_better and sick.result.folder is None:
         raise sick.result.error
     goes_on = "the run goes on with the repaired network" if is_better else "the run goes on with the SICK network"
-    return {"overrides": overrides, "summary": f"{verdict}: {in_words(overrides)} changed; {goes_on}"}
+    return {"overrides": overrides, "summary": f"{verdict}: {in_words(kept.overrides)} changed; {goes_on}"}

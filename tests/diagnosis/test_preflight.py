@@ -13,7 +13,8 @@ from pipeline.diagnosis.before.telling import telling_columns
 from pipeline.diagnosis.examples import distinct
 from pipeline.diagnosis.findings import Finding
 from pipeline.errors import UserError
-from tests.diagnosis.zoo import HEALTHY, NUM_CLASSES, SICK, Animal, X, Y
+from tests.diagnosis.zoo import HEALTHY, SICK, Animal
+from tests.diagnosis.zoo.animal import NUM_CLASSES, X, Y
 
 RNG = np.random.default_rng(3)
 

@@ -177,12 +177,18 @@ def test_a_change_that_there_is_no_place_for_counts_as_no_trial() -> None:
     assert (outcome.verdict, outcome.trials) == ("not repaired", ())
 
 
-def test_the_verdict_says_luck_improved_or_not_repaired() -> None:
-    assert repair(SICK, trainer([({}, 1.0)], [])).verdict == "luck"
+def test_where_only_other_random_numbers_help_they_are_the_best_and_no_repair() -> None:
+    outcome = repair(SICK, trainer([({}, 1.0)], []))
+    assert outcome.verdict == "improved"
+    assert outcome.best is outcome.control
+
+
+def test_the_verdict_says_improved_or_not_repaired() -> None:
     assert repair(SICK, trainer([(both(TANH, ADAM), 0.5)], [])).verdict == "improved"
     assert repair(SICK, trainer([], [])).verdict == "not repaired"
     assert repair(SICK, trainer([({}, 0.5), (both(TANH, ADAM), 0.52)], [])).verdict == "not repaired"
-    assert repair(SICK, trainer([({}, 1.0), (both(TANH, ADAM), 1.0)], [])).verdict == "luck"
+    outcome = repair(SICK, trainer([({}, 1.0), (both(TANH, ADAM), 1.0)], []))
+    assert (outcome.verdict, outcome.best.overrides) == ("improved", both(TANH, ADAM))
 
 
 def test_adam_is_fitted_to_the_steps_of_the_plan() -> None:

@@ -29,10 +29,12 @@ class FrozenLayers(Check):
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Looks for frozen layers that were never trained, and for anything that trains at all."""
         if not any(layer.trainable for layer in seen.weights):
-            yield self.finding("critical", "All layers are frozen: there is nothing to train.", confidence=1.0)
+            message = "All layers are frozen: there is nothing to train."
+            yield self.finding("critical", message, evidence={"frozen layers": len(seen.weights)}, confidence=1.0)
             return
         if new := seen.new_layers:
             message = (
                 f"{len(new)} frozen layers hold weights that were never trained: load some, or set them trainable."
             )
-            yield self.finding("warning", message, layers=new)
+            evidence = {"frozen layers never trained": len(new), "layers": len(seen.weights)}
+            yield self.finding("warning", message, layers=new, evidence=evidence)

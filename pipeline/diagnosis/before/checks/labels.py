@@ -41,7 +41,8 @@ class LabelCoding(Check):
         """Passes on what was seen of their coding; compares values with what a network begins with."""
         facts = seen.facts
         if problem := facts.labels_problem:
-            yield self.finding("critical", f"{problem[0].upper()}{problem[1:]}.", confidence=1.0)
+            evidence = {"outputs": facts.num_outputs, "distinct labels": facts.num_classes}
+            yield self.finding("critical", f"{problem[0].upper()}{problem[1:]}.", evidence=evidence, confidence=1.0)
         if facts.task == "values" and seen.value_size > self.large_value:
             divisor = 10 ** math.floor(math.log10(seen.value_size))
             yield self.finding(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.remedies import SPLIT_BY_CONTENT
 
 
 class Leakage(Check):
@@ -31,7 +32,8 @@ class Leakage(Check):
         assert leaks
         if leaks.shared:
             message = f"{leaks.shared} examples are in more than one split: their score says nothing of new ones."
-            yield self.finding("warning", message, evidence={"examples": leaks.shared}, confidence=1.0)
+            evidence = {"examples": leaks.shared}
+            yield self.finding("warning", message, evidence=evidence, remedies=(SPLIT_BY_CONTENT,), confidence=1.0)
         if leaks.telling:
             named = ", ".join(leaks.telling[:5])
             message = f"Each value of {named} goes with one label: is it known when the network is asked?"

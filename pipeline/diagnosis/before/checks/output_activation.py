@@ -39,17 +39,19 @@ class OutputActivation(Check):
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Says what the rule of the same name would say of a training that fails."""
-        facts = seen.facts
+        facts, outputs = seen.facts, {"outputs": seen.facts.num_outputs}
         if problem := output_problem(facts):
             severity: Severity = "note" if is_harmless(facts) else "warning"
-            yield self.finding(severity, problem, layers=[facts.layers[-1].name])
+            yield self.finding(severity, problem, layers=[facts.layers[-1].name], evidence=outputs)
         if seen.exclusive:
             yield self.finding(
                 "note",
                 f"Each example has one of {facts.num_outputs} classes, but {facts.output_activation} answers to each "
                 "by itself; softmax with categorical_crossentropy says which one.",
                 layers=[facts.layers[-1].name],
+                evidence=outputs,
                 remedies=(ONE_OF_SEVERAL,),
             )
         if linear := linear_layers(facts):
-            yield self.finding("warning", LINEAR, layers=linear, remedies=(RELU, TANH))
+            evidence = {"linear layers": len(linear)}
+            yield self.finding("warning", LINEAR, layers=linear, evidence=evidence, remedies=(RELU, TANH))

@@ -33,7 +33,7 @@ class ReachedWeights(Check):
         cut = [layer.name for layer in seen.facts.layers if layer.trainable and not layer.connected]
         if cut:
             message = f"No gradient can reach {len(cut)} trainable layers: the graph is cut behind them."
-            yield self.finding("warning", message, layers=cut, confidence=1.0)
+            yield self.finding("warning", message, layers=cut, evidence={"layers": len(cut)}, confidence=1.0)
         unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
         if not unmoved:
             return
@@ -41,8 +41,13 @@ class ReachedWeights(Check):
         uncalled = [name for name in unmoved if name not in known]
         if uncalled and len(unmoved) < len(known):
             message = f"{len(uncalled)} trainable layers are never used: training does not move their weights."
-            yield self.finding("warning", message, layers=uncalled)
+            yield self.finding("warning", message, layers=uncalled, evidence=self._evidence(seen, uncalled))
         still = [name for name in unmoved if name in known]
         if still:
             message = f"Training does not move the weights of {len(still)} layers: no gradient gets to them."
-            yield self.finding("warning", message, layers=still, remedies=(REINITIALIZE, TANH))
+            evidence, remedies = self._evidence(seen, still), (REINITIALIZE, TANH)
+            yield self.finding("warning", message, layers=still, evidence=evidence, remedies=remedies)
+
+    def _evidence(self, seen: Seen, layers: list[str]) -> dict[str, float]:
+        assert seen.trial
+        return {"layers": len(layers), "steps": seen.trial.num_steps}

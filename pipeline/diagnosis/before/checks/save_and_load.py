@@ -38,7 +38,8 @@ class SaveAndLoad(Check):
                 f"The network cannot be loaded once it is saved: {reloaded.problem} Register layers of your own with "
                 "@keras.saving.register_keras_serializable(); write a Lambda as such a layer."
             )
-            yield self.finding("warning", message, layers=reloaded.layers, confidence=1.0)
+            evidence = {"layers that cannot be loaded": len(reloaded.layers)}
+            yield self.finding("warning", message, layers=reloaded.layers, evidence=evidence, confidence=1.0)
         elif reloaded.difference > self.max_difference:
             message = (
                 f"Saved and loaded, the network answers otherwise, by up to {reloaded.difference:.2g} of the size."

@@ -50,7 +50,8 @@ class SignalsByDepth(Check):
                 evidence={"differences after the first layer": shares[0], "after the last": shares[-1]},
             )
         elif not table[:, Column.WEIGHT].any():
-            yield self.finding("warning", "All weights are 0: every unit would learn the same.", layers=names)
+            message = "All weights are 0: every unit would learn the same."
+            yield self.finding("warning", message, layers=names, evidence={"layers": len(names)})
         elif growth > self.max_growth:
             worst = int(np.nan_to_num(sizes[:-1], nan=np.inf).argmax())
             yield self.finding(
