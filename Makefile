@@ -5,17 +5,22 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := .constraints.txt
 
-.PHONY: demo test check chaos docs clean
+.PHONY: demo test test-all chaos docs clean
 
 demo: $(STAMP)  ## train, evaluate and register the digits model
 	$(BIN)/plumbline run digits
 
-test: $(STAMP)  ## every test, with the checks of style, types and imports
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: $(STAMP)  ## every test that is not marked slow, with the checks of style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP)  ## every test; 40 minutes on two cores
+	$(PYTEST)
 
 chaos: $(STAMP)  ## kill trainings, writers and senders at random, in 200 runs and more; compare with the undisturbed
 	$(BIN)/python -m tests.chaos.kill --runs 200

@@ -23,6 +23,9 @@ if not __package__:  # run as a file: what it imports is found from the project'
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
+REPAIRS = ("ours", "portfolio", "random")
+"""How the sick are repaired, one after the other."""
+
 QUICK = 2
 """Cases of `--quick`."""
 
@@ -33,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each case (default: 3)")
     parser.add_argument("--plain-seeds", type=int, default=1, help="seeds trained without as well (default: 1)")
     parser.add_argument("--repair-seeds", type=int, default=1, help="seeds of which the sick are repaired (default: 1)")
+    parser.add_argument("--repairs", nargs="*", choices=REPAIRS, default=REPAIRS, help="by these alone (default: all)")
     parser.add_argument("--kept", type=Path, default=Path(".benchmarks/diagnosis"), help="folder of what was trained")
     parser.add_argument("--part", default="0/1", help="train only every n-th case, from the k-th: k/n")
     parser.add_argument("--no-training", action="store_true", help="only judge what is kept")
@@ -71,9 +75,10 @@ def _train(cases: "list[Case]", args: argparse.Namespace) -> None:
             train(args.kept, case, seed)
             if seed < args.plain_seeds:
                 train(args.kept, case, seed, watched=False)
-    for seed in range(args.repair_seeds):
-        for case in _shuffled(cases[part::parts]):
-            _repair(case, seed, args.kept)
+    for method in args.repairs:
+        for seed in range(args.repair_seeds):
+            for case in _shuffled(cases[part::parts]):
+                _repair(case, seed, args.kept, method)
 
 
 def _shuffled(cases: "list[Case]") -> "list[Case]":
@@ -83,15 +88,14 @@ def _shuffled(cases: "list[Case]") -> "list[Case]":
     return sorted(cases, key=lambda case: seed_for(0, "repairs", case.id))
 
 
-def _repair(case: "Case", seed: int, kept: Path) -> None:
-    """Repairs a training that is sick in truth by all methods; ours only if it was called sick."""
-    from benchmarks.diagnosed.repairs import METHODS, mend
+def _repair(case: "Case", seed: int, kept: Path, method: str) -> None:
+    """Repairs a training that is sick in truth; ours only if it was called sick."""
+    from benchmarks.diagnosed.repairs import mend
     from benchmarks.diagnosed.trainings import train
 
     sick = train(kept, case, seed)
     if case.mendable and case.outcome(sick.scores, broken=sick.broken) == "bad":
-        for method in METHODS:
-            mend(kept, case, seed, sick, method)
+        mend(kept, case, seed, sick, method)
 
 
 def _rows(cases: "list[Case]", args: argparse.Namespace) -> "Iterator[Row]":

@@ -63,6 +63,7 @@ def printed(comparison: object) -> str:
     return console.export_text()
 
 
+@pytest.mark.slow
 def test_two_runs_get_a_verdict_and_what_differs_between_them(runs: dict[str, str]) -> None:
     found = compare_tested(None, ["bad", runs["good"][:12]])
     assert found.verdicts[0].startswith(f"good {runs['good'][:8]} is better than bad {runs['bad'][:8]} by ")
@@ -79,6 +80,7 @@ def test_many_runs_are_ranked(runs: dict[str, str]) -> None:
     assert found.verdicts[0].startswith(f"by accuracy, good {runs['good'][:8]} can be first; ")
 
 
+@pytest.mark.slow
 def test_recipes_over_seeds_are_compared_by_seed(runs: dict[str, str]) -> None:
     found = compare_tested(None, ["narrow", "wide"])
     assert found.verdicts[0].startswith(f"wide {runs['wide'][:8]} is better than narrow {runs['narrow'][:8]} by ")
@@ -86,6 +88,7 @@ def test_recipes_over_seeds_are_compared_by_seed(runs: dict[str, str]) -> None:
     assert "over 7 seeds, from 0." in found.verdicts[1]
 
 
+@pytest.mark.slow
 def test_answers_come_from_the_store_where_the_folders_of_the_runs_are_gone(
     runs: dict[str, str], tmp_path: Path
 ) -> None:
@@ -96,6 +99,7 @@ def test_answers_come_from_the_store_where_the_folders_of_the_runs_are_gone(
     away.rename(folders)
 
 
+@pytest.mark.slow
 def test_the_comparison_is_a_run_with_its_page(runs: dict[str, str], tmp_path: Path) -> None:
     found = compare_tested(None, ["bad", "good"])
     run_id = record_comparison(None, found, tmp_path / "comparison.html")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from pipeline import load_recipe, run
@@ -22,6 +23,7 @@ def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
     assert unknown.exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_healthy_run_ends_with_0(here: Path) -> None:
     run(load_recipe("digits", ["train.epochs=20", "tracking.system_metrics=false"]), until="train")
     told = CliRunner().invoke(main, ["diagnose", "digits"])

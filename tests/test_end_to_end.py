@@ -156,6 +156,7 @@ def test_a_preview_is_a_picture_in_a_run_of_its_own_recipe(first, client, tmp_pa
     assert client.get_run(result.run_id).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_only_the_version_that_serves_is_listed_as_champion(first, client):
     run("digits", [*SMALL, "train.epochs=7"])
     champion = client.get_model_version_by_alias("digits", "champion")
@@ -164,6 +165,7 @@ def test_only_the_version_that_serves_is_listed_as_champion(first, client):
     assert len(listed) > 1
 
 
+@pytest.mark.slow
 def test_a_model_that_left_the_registry_is_registered_again(first, client):
     client.delete_registered_model("digits")
     again = run("digits", SMALL)
@@ -171,6 +173,7 @@ def test_a_model_that_left_the_registry_is_registered_again(first, client):
     assert client.get_model_version_by_alias("digits", "champion")
 
 
+@pytest.mark.slow
 def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     rng = np.random.default_rng(0)
     rows = ["size;colour;when;new;price"]
@@ -196,6 +199,7 @@ def test_a_table_of_ones_own_runs_with_a_short_recipe(here):
     assert abs(unknown - blue) < 15
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_of_ones_own_runs_with_a_short_recipe(here):
     rng = np.random.default_rng(0)
     for i in range(240):
@@ -216,6 +220,7 @@ def test_a_folder_of_images_of_ones_own_runs_with_a_short_recipe(here):
     assert run("images.yaml", until="evaluate").test_metrics["accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_texts_of_ones_own_run_with_a_short_recipe(here):
     rng = np.random.default_rng(0)
     good, bad = ["lovely", "great", "fine", "superb"], ["dull", "poor", "awful", "weak"]
@@ -248,6 +253,7 @@ def test_a_directory_that_cannot_be_made_is_refused_at_once(here):
         run("digits", ["tracking.directory=file/a"])
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_training_is_closed_and_done_again(here, first, client):
     arguments = ["run", "digits", *SMALL, "train.epochs=200", "name=killed"]
     process = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments], stdout=subprocess.DEVNULL)
@@ -262,6 +268,7 @@ def test_a_run_killed_in_training_is_closed_and_done_again(here, first, client):
     assert not list(Path("mlruns/stages/train").glob(".*.partial/network.keras"))
 
 
+@pytest.mark.slow
 def test_killed_runs_are_closed_even_where_nothing_has_to_run(here, first, client):
     process = subprocess.Popen([sys.executable, "-m", "pipeline", "run", "digits", *SMALL, "--force", "train"])
     dying = wait_for(
@@ -273,6 +280,7 @@ def test_killed_runs_are_closed_even_where_nothing_has_to_run(here, first, clien
     assert client.get_run(dying[0].info.run_id).info.status == "KILLED"
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_run_as_killed_with_exit_code_143(here, first, client):
     arguments = ["run", "digits", *SMALL, "train.epochs=200", "name=stopped"]
     process = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments], stdout=subprocess.DEVNULL)

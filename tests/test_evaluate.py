@@ -83,6 +83,7 @@ def test_calibration_is_recorded_without_and_with_the_temperature_of_validation(
     assert "calibration/scaled_error" in values
 
 
+@pytest.mark.slow
 def test_scaling_changes_the_probabilities_that_are_measured_and_not_the_predictions(
     digits: Stages, tmp_path: Path
 ) -> None:

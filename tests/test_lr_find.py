@@ -95,6 +95,7 @@ def test_a_loss_that_falls_nowhere_is_a_user_error(digits: Stages) -> None:
         range_test(training)
 
 
+@pytest.mark.slow
 def test_the_command_prints_draws_logs_and_writes(here: Path) -> None:
     arguments = ["lr-find", "digits", "tracking.system_metrics=false", "model.units=16", "--steps", "60"]
     done = CliRunner().invoke(main, [*arguments, "--write", "mine.yaml"], catch_exceptions=False)

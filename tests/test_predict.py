@@ -115,6 +115,7 @@ def servers(registered: Registered, tmp_path_factory: pytest.TempPathFactory) ->
             server.stop()
 
 
+@pytest.mark.slow
 def test_a_served_model_takes_an_image(servers: dict[str, Server], registered: Registered) -> None:
     images = raw_test_examples(registered.stages["digits"], 5)["image"]
     rows = [[base64.b64encode(image).decode()] for image in images]
@@ -122,6 +123,7 @@ def test_a_served_model_takes_an_image(servers: dict[str, Server], registered: R
     assert_same(answers, registered.stages["digits"], "digits")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split"])
 def test_a_served_model_takes_raw_rows(servers: dict[str, Server], registered: Registered, form: str) -> None:
     rows = raw_test_examples(registered.stages["cells"], 5)
@@ -129,12 +131,14 @@ def test_a_served_model_takes_raw_rows(servers: dict[str, Server], registered: R
     assert_same(servers["cells"].post({form: body}), registered.stages["cells"], "cells")
 
 
+@pytest.mark.slow
 def test_a_missing_boolean_is_not_taken_for_false(servers: dict[str, Server], registered: Registered) -> None:
     rows = json.loads(raw_test_examples(registered.stages["cells"], 1).to_json(orient="records"))
     answers = [servers["cells"].post({"dataframe_records": [{**rows[0], "worry": value}]}) for value in (None, False)]
     assert answers[0]["probability_benign"][0] != answers[1]["probability_benign"][0]
 
 
+@pytest.mark.slow
 def test_a_row_without_a_column_is_refused_with_its_name(servers: dict[str, Server], registered: Registered) -> None:
     rows = raw_test_examples(registered.stages["cells"], 1).drop(columns="size")
     with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -152,6 +156,7 @@ def test_a_registered_name_answers_a_folder_of_images(registered: Registered, tm
     assert_same(answers, stages, "digits")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_image_is_a_user_error(registered: Registered, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

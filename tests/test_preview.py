@@ -94,6 +94,7 @@ def words_of(folder: Path, augment: tuple[AugmentConfig, ...]) -> str:
     return str(page.texts[0].get_text())
 
 
+@pytest.mark.slow
 def test_texts_are_shown_in_words(topics: Stages, tmp_path: Path) -> None:
     masked = (SpanMask(type="span_mask", fraction=0.5),)
     said = words_of(topics.prepared, masked)

@@ -23,6 +23,7 @@ from pipeline.serving.signature import Signature
 from tests.small_runs import Registered, Stages, new_registry, register_small
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "cells"])
 def test_a_fresh_process_answers_raw_test_examples_as_evaluate_did(registered: Registered, name: str) -> None:
     records = list(read_journal(registered.folders[name] / "journal.jsonl"))
@@ -62,6 +63,7 @@ def test_the_package_names_exact_versions_and_brings_its_code(registered: Regist
     assert not list(served.rglob("__pycache__"))
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_otherwise_is_not_registered(registered: Registered, tmp_path: Path) -> None:
     digits = registered.stages["digits"]
     evaluated = tmp_path / "evaluated"
@@ -101,6 +103,7 @@ def test_the_same_model_again_becomes_champion(registered: Registered, tmp_path:
     assert (version.version, version.tags["gate"]) == (2, f"champion: {registration['reasons'][0]}")
 
 
+@pytest.mark.slow
 def test_a_version_that_a_killed_process_has_registered_is_taken_over(
     registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +127,7 @@ def test_a_version_that_a_killed_process_has_registered_is_taken_over(
     assert output.model_id == version.tags[MODEL]
 
 
+@pytest.mark.slow
 def test_a_model_with_temperature_scaling_is_served_with_it(registered: Registered, tmp_path: Path) -> None:
     cells = registered.stages["cells"]
     evaluated = tmp_path / "evaluated"

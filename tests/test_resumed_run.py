@@ -56,6 +56,7 @@ def test_another_recipe_is_refused_where_the_user_asked_to_go_on(stopped: Path) 
         run(recipe(stopped, "model.dropout=0.3"), until="train", resume=True)
 
 
+@pytest.mark.slow
 def test_the_same_run_goes_on_to_the_end_that_it_would_have_had_and_then_for_more_epochs(
     stopped: Path, tmp_path: Path, place_store: Callable[[Path], str]
 ) -> None:

@@ -19,6 +19,7 @@ def recipe(here: Path) -> Recipe:
     return load_recipe({"name": "cells", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
 
 
+@pytest.mark.slow
 def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Recipe, here: Path) -> None:
     found = run_seeds(recipe, 2)
     scores = {seed: result.test_metrics["accuracy"] for seed, result in found.results.items()}

@@ -273,6 +273,7 @@ open_tracking(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_two_first_users_of_a_store_do_not_meet(tmp_path: Path) -> None:
     users = [
         subprocess.Popen([sys.executable, "-c", FIRST_USER, str(tmp_path)], stderr=subprocess.PIPE, text=True)

@@ -127,6 +127,7 @@ def said(folder: Path) -> str:
     return "\n".join(r["text"] for r in read_journal(folder / "journal.jsonl") if r["kind"] == "say")
 
 
+@pytest.mark.slow
 def test_transfer_beats_training_from_scratch_by_a_wide_margin(tmp_path: Path) -> None:
     """By MARGIN on average over 2 seeds, and by half of it in each: 10 examples a class, in random colours.
 
@@ -174,6 +175,7 @@ def test_the_head_alone_moves_in_the_first_phase(transfer: Callable[..., Path], 
     assert set(weights_of(folder)) == set(weights_of(lower))
 
 
+@pytest.mark.slow
 def test_features_in_store_give_what_images_give(transfer: Callable[..., Path]) -> None:
     stored = transfer("stored", train={"epochs": 3})
     # Noise of a millionth of a grey level, so that features count as random and are computed at each step.
@@ -187,6 +189,7 @@ def test_features_in_store_give_what_images_give(transfer: Callable[..., Path]) 
         np.testing.assert_allclose(weight, weights_of(each_time)[name], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_features_on_disk_give_what_features_in_memory_give(transfer: Callable[..., Path]) -> None:
     memory, disk = (transfer(place, train={"epochs": 2}, memory=place) for place in ("memory", "disk"))
     assert "kept in memory" in said(memory)
@@ -195,6 +198,7 @@ def test_features_on_disk_give_what_features_in_memory_give(transfer: Callable[.
     assert not (disk / "features").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fine_tuning", "unfrozen"),
     [
@@ -217,6 +221,7 @@ def test_the_layers_asked_for_move_in_fine_tuning(
     assert phases[1]["frozen"] == [name for name in LAYERS if name not in unfrozen]
 
 
+@pytest.mark.slow
 def test_epochs_and_rates_go_on_through_the_phases(transfer: Callable[..., Path]) -> None:
     folder = transfer("epochs", train={"epochs": 3, "fine_tuning": {"epochs": 2, "learning_rate": 1e-4}})
     history = history_of(folder)
@@ -227,6 +232,7 @@ def test_epochs_and_rates_go_on_through_the_phases(transfer: Callable[..., Path]
     assert steps == [*range(5), None]
 
 
+@pytest.mark.slow
 def test_the_best_weights_of_all_phases_are_kept(transfer: Callable[..., Path]) -> None:
     stopping = {"monitor": "val_loss", "patience": 1}
     ruinous = {"epochs": 2, "learning_rate": 0.5}
@@ -253,6 +259,7 @@ def test_gradual_unfreezing_adds_layers_from_the_top() -> None:
         plan_phases(train_section(fine_tuning={"from_layer": "x"}), ["a", "b"])
 
 
+@pytest.mark.slow
 def test_gradual_steps_move_the_lower_layers_later(transfer: Callable[..., Path], lower: Path) -> None:
     section = {"epochs": 2, "learning_rate": 1e-3, "gradual_steps": 2}
     folder = transfer("gradual", train={"epochs": 1, "fine_tuning": section})
@@ -278,6 +285,7 @@ def test_each_layer_has_the_depth_factor_of_the_one_above_it(kind: str) -> None:
         np.testing.assert_allclose(weight, decayed - 0.5 * factor, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_depth_factors_slow_lower_layers_down(transfer: Callable[..., Path], lower: Path) -> None:
     def distance(folder: Path) -> np.ndarray:
         old, new = weights_of(lower), weights_of(folder)
@@ -290,6 +298,7 @@ def test_depth_factors_slow_lower_layers_down(transfer: Callable[..., Path], low
     np.testing.assert_allclose(distance(slow) / distance(even), [1 / 64, 1 / 4], rtol=0.35)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_does_not(transfer: Callable[..., Path]) -> None:
     train = {"epochs": 1, "fine_tuning": {"epochs": 1}}
     runs = [transfer(name, train=train, seed=seed) for name, seed in (("one", 1), ("same", 1), ("other", 2))]
@@ -297,6 +306,7 @@ def test_the_same_seed_gives_the_same_network_and_another_does_not(transfer: Cal
     assert one == same != other
 
 
+@pytest.mark.slow
 def test_the_run_says_what_was_loaded_new_and_frozen(transfer: Callable[..., Path], lower: Path) -> None:
     folder = transfer(
         "told", train={"epochs": 1, "fine_tuning": {"epochs": 1, "fraction": 0.3}}, network={"units": [6]}
@@ -312,6 +322,7 @@ def test_the_run_says_what_was_loaded_new_and_frozen(transfer: Callable[..., Pat
     assert "fine-tuning: 1 epochs at most, frozen: 4 layers" in lines
 
 
+@pytest.mark.slow
 def test_the_saved_network_loads_in_a_fresh_process(transfer: Callable[..., Path], upper: Path) -> None:
     folder = transfer("saved", train={"epochs": 1, "fine_tuning": {"epochs": 1, "fraction": 0.3}})
     images = np.load(upper / "validation" / "image.npy")[:4]
@@ -329,6 +340,7 @@ def test_the_saved_network_loads_in_a_fresh_process(transfer: Callable[..., Path
     assert num_trainable == len(network.trainable_variables)
 
 
+@pytest.mark.slow
 def test_transfer_from_a_transferred_network(transfer: Callable[..., Path]) -> None:
     first = transfer("first", train={"epochs": 1})
     second = transfer("second", train={"epochs": 1}, pretrained=first / "network.keras")
@@ -346,6 +358,7 @@ def test_a_normalisation_that_the_source_would_not_see_is_refused(lower: Path, t
         train_small(prepared, tmp_path / "t", network, train_section(epochs=1), pretrained=lower / "network.keras")
 
 
+@pytest.mark.slow
 def test_the_registered_model_of_another_run_is_a_source(registered: Registered, tmp_path: Path) -> None:
     tracking = TrackingConfig(uri=registered.store.uri, directory=str(tmp_path))
     config = TransferConfig(type="transfer", source="models:/digits@champion")
@@ -358,6 +371,7 @@ def test_the_registered_model_of_another_run_is_a_source(registered: Registered,
         load_base(config, found.path, (28, 28, 3))
 
 
+@pytest.mark.slow
 def test_a_run_is_a_source_by_name_and_by_id_and_its_content_counts(here: Path) -> None:
     small = ["model.filters=[8]", "model.units=16", "train.early_stopping=null", "tracking.system_metrics=false"]
     first = run("digits", ["train.epochs=2", *small], until="train")

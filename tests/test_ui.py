@@ -153,6 +153,7 @@ def port_of(address: str) -> int:
     return int(address.split(":")[2].split("/")[0])
 
 
+@pytest.mark.slow
 def test_runs_are_selected_and_compared(page: Page, ui: str) -> None:
     page.browser.get(ui)
     page.click("[data-component-id='mlflow.assistant.chat_panel.close']")
@@ -201,6 +202,7 @@ def test_the_report_opens_from_the_artifacts_and_fits_a_phone(page: Page, ui: st
     page.shoot("report_on_a_phone")
 
 
+@pytest.mark.slow
 def test_taken_port_is_passed_over_and_ctrl_c_ends_it(tracking: Tracking, taken_port: int) -> None:
     with running_ui(tracking.store.uri, taken_port) as (address, process):
         assert port_of(address) > taken_port
@@ -209,6 +211,7 @@ def test_taken_port_is_passed_over_and_ctrl_c_ends_it(tracking: Tracking, taken_
         socket.create_connection(("127.0.0.1", port_of(address)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_ui_that_is_ended_leaves_no_server_behind(tracking: Tracking, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "pipeline", "ui", "--uri", tracking.store.uri, "--port", "5400"]

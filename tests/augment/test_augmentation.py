@@ -37,6 +37,7 @@ def augmented(
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("types", "shape"),
     [
@@ -64,6 +65,7 @@ def test_pixels_are_the_same_eagerly_and_inside_map(types: tuple[str, ...], shap
         assert 0.0 <= result.min() < result.max() <= 255.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EVERY)
 def test_each_transform_changes_images_and_depends_on_seed_epoch_and_index(kind: str) -> None:
     same = np.repeat(pictures((8, 8, 3), 1), 16, axis=0)
@@ -75,6 +77,7 @@ def test_each_transform_changes_images_and_depends_on_seed_epoch_and_index(kind:
     assert len(np.unique(result, axis=0)) >= 2
 
 
+@pytest.mark.slow
 def test_an_example_is_changed_alike_wherever_it_stands_in_a_batch() -> None:
     images = pictures((8, 8, 3), 16)
     augment, epoch = augmentation(section(*EVERY), seed=0), tf.constant(0)

@@ -114,6 +114,7 @@ def test_rows_that_are_not_chosen_keep_every_value(transform: AugmentConfig) -> 
     assert share == pytest.approx(0.25 if transform is NOISE else 0.25 * (1 - 0.7**2), abs=0.04)
 
 
+@pytest.mark.slow
 def test_rows_are_the_same_eagerly_and_inside_map() -> None:
     augment = augmenter((NOISE, SWAP), table(), seed=3)
     assert augment is not None

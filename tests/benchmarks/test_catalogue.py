@@ -76,6 +76,7 @@ def test_the_interval_is_of_students_t():
     np.testing.assert_allclose(interval(np.array([1.0, 2.0, 3.0])), (-0.48414, 4.48414), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_page_is_of_the_trainings_as_recorded():
     assert REPORT.read_text(encoding="utf-8") == report(read(RESULTS)), "run `python -m benchmarks.techniques --table`"
 

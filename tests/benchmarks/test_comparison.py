@@ -1,6 +1,7 @@
 """The simulations of `benchmarks/comparison.py` are what they say: equal models are equal, better ones better."""
 
 import numpy as np
+import pytest
 
 from benchmarks.comparison import MEASURED, PAGE, coverage_of_pairs, models
 from pipeline.metrics import METRICS
@@ -15,6 +16,7 @@ def test_models_of_one_skill_are_equal_and_more_skill_is_better() -> None:
     assert both.mean() > scores[0] * scores[1] + 0.01
 
 
+@pytest.mark.slow
 def test_a_small_simulation_keeps_the_promise_roughly() -> None:
     found = coverage_of_pairs(90, 20, 2.5, 2.5)
     assert all(told <= 0.2 and held >= 0.8 for told, held in found.values())

@@ -63,6 +63,7 @@ def sick() -> Case:
     return dataclasses.replace(case, epochs=6)
 
 
+@pytest.mark.slow
 def test_the_callback_changes_nothing_and_is_judged_from_what_is_kept(sick: Case, tmp_path: Path) -> None:
     watched, plain = train(tmp_path, sick, 0), train(tmp_path, sick, 0, watched=False)
     again = kept(tmp_path, sick, 0)

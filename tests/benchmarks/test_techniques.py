@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, place_store: Callable[[Path
         yield Path.cwd()
 
 
+@pytest.mark.slow
 def test_trainings_that_have_ended_are_not_repeated_and_repeat_exactly(folder: Path):
     flip = next(each for each in TECHNIQUES if each.name == "Mirroring")
     short, results = dataclasses.replace(flip, both=SHORT), folder / "results.jsonl"
@@ -38,6 +39,7 @@ def test_trainings_that_have_ended_are_not_repeated_and_repeat_exactly(folder: P
     assert again.scores == on.scores
 
 
+@pytest.mark.slow
 def test_a_diverged_training_is_a_result(folder: Path):
     tree = written(BASES["digits"], SHORT, {"train.optimizer": {"type": "sgd", "learning_rate": 1e9}})
     measured = measure("digits", tree, 0)

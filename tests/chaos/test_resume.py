@@ -31,6 +31,7 @@ def test_the_trainings_hold_every_technique_that_keeps_something() -> None:
     assert [name for name in TECHNIQUES if name not in repr(TRAININGS)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # a minute where nothing else runs
 def test_killed_trainings_end_as_undisturbed_ones() -> None:
     command = [sys.executable, "-m", "tests.chaos.kill", "--runs", "3", "--kills", str(NUM_KILLS), "--least", "4"]

@@ -13,6 +13,7 @@ def docstrings(tmp_path_factory: pytest.TempPathFactory) -> Collected:
     return run(tmp_path_factory.mktemp("docstrings") / "out", type="docstrings")
 
 
+@pytest.mark.slow
 def test_default_packages_give_enough_sentences(docstrings: Collected) -> None:
     assert docstrings.manifest.classes == DocstringsConfig(type="docstrings").packages
     assert sum(docstrings.manifest.counts.values()) >= 10_000

@@ -84,6 +84,7 @@ def test_the_group_in_which_a_model_fails_is_found() -> None:
     assert said.startswith(f"A and B answer {len(changed)} of 300 examples differently; B is worse on site south (by ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_the_page_holds_all_in_one_file(task: str, tmp_path: Path) -> None:
     found = compare_models({"A <1>": answers(1, 0.6, task=task), "B": answers(2, 1.5, task=task)})

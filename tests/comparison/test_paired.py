@@ -46,6 +46,7 @@ def test_mcnemar_is_the_binomial_test_of_the_examples_that_differ() -> None:
     assert mcnemar(counts) == pytest.approx(2 * (1 + 6) / 2**6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "f1_macro"])
 def test_the_better_of_two_is_told_apart_whatever_the_direction_of_the_metric(metric: str) -> None:
     good, bad = predicted("multiclass", 400, seed=1, noise=0.6), predicted("multiclass", 400, seed=2, noise=1.2)
@@ -81,6 +82,7 @@ def test_the_bootstrap_has_the_error_that_means_have_within_classes(monkeypatch:
     assert found.value == pytest.approx(expected.value)
 
 
+@pytest.mark.slow
 def test_pairs_of_many_models_are_corrected_for_their_number() -> None:
     models = {name: predicted("multiclass", 200, seed=seed) for seed, name in enumerate("abc")}
     found = effects("log_loss", models, seed=0)

@@ -37,6 +37,7 @@ def test_a_planted_bad_group_is_found_and_is_first() -> None:
     assert in_words(table[table["worse"]]).startswith("brightness dark (accuracy 0.")
 
 
+@pytest.mark.slow
 def test_the_worst_of_many_groups_that_are_alike_is_not_taken_for_bad() -> None:
     generator = np.random.Generator(np.random.PCG64(1))
     found = 0

@@ -49,6 +49,7 @@ def test_the_report_says_how_wrong_the_forecast_was_for_the_epochs_that_ran(tmp_
     assert said(tmp_path).startswith("forecast: 10 epochs took 30 s and not 25 s (+20%); peak of memory ")
 
 
+@pytest.mark.slow
 def test_the_pace_is_of_whole_epochs_with_their_validation(digits: Stages) -> None:
     plain, slow = (measure_pace(setup(digits, steps_per_execution=count)) for count in (1, 10))
     for pace in (plain, slow):
@@ -57,6 +58,7 @@ def test_the_pace_is_of_whole_epochs_with_their_validation(digits: Stages) -> No
         assert pace.startup_secs > max(pace.epoch_secs)
 
 
+@pytest.mark.slow
 def test_the_schedule_ends_with_the_time_and_the_run_can_be_repeated(digits: Stages, tmp_path: Path) -> None:
     # On a busy machine measuring takes longer: the budget is to leave as long again, and some epochs.
     started = time.perf_counter()
@@ -80,6 +82,7 @@ def test_the_schedule_ends_with_the_time_and_the_run_can_be_repeated(digits: Sta
     assert (repeated / "fingerprint").read_text() == (folder / "fingerprint").read_text()
 
 
+@pytest.mark.slow
 def test_a_training_that_is_continued_keeps_its_number_of_epochs(digits: Stages, tmp_path: Path) -> None:
     (tmp_path / "compute.json").write_text(json.dumps({"asked": {"budget": "1h"}, "chosen": {"epochs": 7}}))
     journal = Journal(tmp_path / "journal.jsonl")

@@ -76,6 +76,7 @@ def test_plan_prints_the_estimate_and_trains_nothing(here: Path) -> None:
     assert not (here / "mlruns" / "stages" / "train").exists()
 
 
+@pytest.mark.slow
 def test_plan_settles_what_is_left_to_measurement(here: Path) -> None:
     overrides = ["model.filters=[8]", "train.batch_size=16", "train.budget=10m"]
     done = CliRunner().invoke(main, ["plan", "digits", *overrides], catch_exceptions=False)

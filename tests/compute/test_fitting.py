@@ -42,6 +42,7 @@ def test_parts_multiply_what_counts_batches(digits: Stages) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [{"type": "sgd", "learning_rate": 0.1}, {"type": "adam", "learning_rate": 0.01}])
 def test_parts_give_the_weights_of_the_whole_batch(digits: Stages, tmp_path: Path, optimizer: dict[str, Any]) -> None:
     network = model(type="mlp", units=[16], l2=1e-3)
@@ -54,6 +55,7 @@ def test_parts_give_the_weights_of_the_whole_batch(digits: Stages, tmp_path: Pat
         np.testing.assert_allclose(whole, parts, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_runs_out_of_memory_is_tried_in_smaller_parts(digits: Stages) -> None:
     part, probed = largest_part(setup(digits), memory_bytes=900 * 2**20)
     assert part < 256
@@ -62,11 +64,13 @@ def test_what_runs_out_of_memory_is_tried_in_smaller_parts(digits: Stages) -> No
     assert probed.step.median > 0
 
 
+@pytest.mark.slow
 def test_a_network_too_large_for_one_example_is_refused(digits: Stages) -> None:
     with pytest.raises(UserError, match=r"train.batch_size: expected a network that takes one example in the 1 MiB"):
         largest_part(setup(digits, batch_size=1), memory_bytes=2**20)
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_recipe_is_said_as_one(digits: Stages) -> None:
     with pytest.raises(UserError, match=r"train.optimizer.type: expected one of .*Received: 'adamm'"):
         probe(setup(digits, optimizer={"type": "adamm"}), 1)

@@ -26,6 +26,7 @@ def trial(policy: str = "mixed_float16", *, end: float = 0.1, secs: float = 1.0,
 PLAIN = trial("float32")
 
 
+@pytest.mark.slow
 def test_both_start_from_the_same_weights_and_see_the_same_batches(digits: Stages) -> None:
     found = qualify(lambda policy: assembled(digits.prepared, precision=policy), "mixed_bfloat16", 30)
     again = qualify(lambda policy: assembled(digits.prepared, precision=policy), "mixed_bfloat16", 30)
@@ -91,6 +92,7 @@ def test_the_curves_are_drawn(tmp_path: Path) -> None:
         assert picture.width > picture.height
 
 
+@pytest.mark.slow
 def test_the_command_logs_curves_and_numbers_to_a_run_of_its_own(here: Path) -> None:
     arguments = ["qualify", "digits", "model={type: mlp, units: [16]}", "--steps", "20", "--policy", "mixed_bfloat16"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)

@@ -88,6 +88,7 @@ def test_several_steps_at_once_come_back_to_python_less_often(digits: Stages) ->
     assert learner.learner.optimizer.iterations == 5 * len(timer.ends)
 
 
+@pytest.mark.slow
 def test_several_steps_at_once_change_no_bit(digits: Stages, tmp_path: Path) -> None:
     plain = trained(digits, tmp_path / "plain")
     assert trained(digits, tmp_path / "at_once", steps_per_execution=5) == plain
@@ -98,6 +99,7 @@ def test_steps_at_once_must_divide_an_epoch(digits: Stages, tmp_path: Path) -> N
         trained(digits, tmp_path / "trained", steps_per_execution=4)
 
 
+@pytest.mark.slow
 def test_automatic_steps_at_once_divide_an_epoch_and_change_no_bit(digits: Stages, tmp_path: Path) -> None:
     plain = trained(digits, tmp_path / "plain")
     assert trained(digits, tmp_path / "auto", steps_per_execution="auto") == plain
@@ -116,6 +118,7 @@ def test_a_prime_number_of_steps_leaves_nothing_to_measure(digits: Stages) -> No
     assert choose_steps_per_execution(setup(digits), 97) == Choice(1, "no more than 1 divides the 97 steps of an epoch")
 
 
+@pytest.mark.slow
 def test_bits_are_kept_where_the_recipe_is_deterministic(digits: Stages, tmp_path: Path) -> None:
     plain = trained(digits, tmp_path / "plain")
     assert trained(digits, tmp_path / "auto", jit_compile="auto", threads="auto") == plain
@@ -142,6 +145,7 @@ def test_another_way_must_be_faster_by_more_than_noise(secs: float, chosen: int)
     assert _fastest({1: 1.0, 4: secs}, 1).value == chosen
 
 
+@pytest.mark.slow
 def test_threads_and_xla_in_a_fresh_process(digits: Stages, tmp_path: Path) -> None:
     command = [sys.executable, "-c", FRESH_PROCESS, str(digits.prepared), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)

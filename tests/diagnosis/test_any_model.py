@@ -114,6 +114,7 @@ MODELS: tuple[Callable[[], Fitted], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", MODELS)
 def test_it_is_watched_to_its_end_and_not_called_sick(made: Callable[[], Fitted]) -> None:
     keras.utils.set_random_seed(2)

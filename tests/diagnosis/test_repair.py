@@ -203,6 +203,7 @@ def test_adam_is_fitted_to_the_steps_of_the_plan() -> None:
     assert fitted(TANH, Facts(5)) is TANH
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_learn_is_repaired_in_earnest() -> None:
     rng = np.random.default_rng(1)
     labels = np.arange(256) % 2

@@ -12,6 +12,7 @@ from pipeline.diagnosis import Diagnosis
 X, Y = np.zeros((16, 2), "float32"), np.zeros((16, 1), "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_secs", "step_secs", "waits"), [(0.03, 0.0, True), (0.0, 0.1, False)])
 def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
     batch_secs: float, step_secs: float, waits: bool

@@ -8,9 +8,12 @@ from tests.diagnosis.zoo import HEALTHY, SICK
 NOT_OF_ONE_NETWORK = {"input_bound", "memory_limit", "poor_optimum"}
 """Of a slow source of data (`test_waiting.py`), of the machine, and of several seeds (`test_rules.py`)."""
 
+QUICK = ("zeros in one layer", "an exponential", "a rate far too high", "labels of another coding")
+"""Of the sick, those that `make test` trains."""
+
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")  # it is planted in one of them
-@pytest.mark.parametrize("name", SICK)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in SICK])
 def test_a_sick_training_is_called_and_its_fault_named(name: str) -> None:
     animal = SICK[name]
     findings = animal.watched().findings
@@ -21,6 +24,7 @@ def test_a_sick_training_is_called_and_its_fault_named(name: str) -> None:
     assert blamed == animal.layer or not animal.layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_training_gets_nothing_above_a_note(name: str) -> None:
     diagnosis = HEALTHY[name].watched()

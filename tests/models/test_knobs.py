@@ -183,6 +183,7 @@ def test_every_kernel_of_a_recurrent_layer_is_penalised() -> None:
     assert float(sum(model.losses)) == pytest.approx(sum(0.1 * np.abs(k).sum() for k in kernels), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "inputs"),
     [

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import load_recipe, run
@@ -46,6 +47,7 @@ def interrupt_a_second_training() -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_a_repair_that_was_interrupted_goes_on_where_it_was(here: Path) -> None:
     run(cells({**SMALL, "epochs": 60}, kernel_initializer="zeros"), until="train")
     interrupter = threading.Thread(target=interrupt_a_second_training)
@@ -101,6 +103,7 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> Non
     assert page.count("<svg") == 2
 
 
+@pytest.mark.slow
 def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(here: Path) -> None:
     Path("broken.yaml").write_text(dump_recipe(load_recipe(cells(BROKEN))))
     told = plumbline("run", "broken.yaml", "--until", "train")
@@ -118,6 +121,7 @@ def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(here: P
     assert "cells: sick, then repaired" in Path("explanation.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats_every_bit(here: Path) -> None:
     healthy = run(cells({**SMALL, "on_sick": "repair"}), until="train")
     assert healthy.tags["repair.verdict"] == "healthy"

@@ -26,6 +26,7 @@ def report_on(stages: Stages, base: Path) -> tuple[str, Run]:
     return run.folder.artifact(REPORT).read_text(), run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["digits", "cells", "diabetes", "topics"])
 def test_a_page_holds_every_metric_with_its_interval_and_needs_no_other_file(
     kind: str, request: pytest.FixtureRequest, here: Path

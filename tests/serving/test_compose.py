@@ -107,6 +107,7 @@ def test_exported_model_names_its_raw_inputs(folders: dict[str, Path]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_exported_models_give_the_same_in_a_fresh_process_of_serving_alone(folders: dict[str, Path]) -> None:
     subprocess.run([sys.executable, "-c", SERVE, *map(str, folders.values())], check=True, timeout=240)
     for folder in folders.values():

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.models.test_contract import CASES, batch, network
 
@@ -21,6 +22,7 @@ for case in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_them_and_says_the_same(tmp_path: Path) -> None:
     said = {}
     for case in ("convnext", "text-transformer"):

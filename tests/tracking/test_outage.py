@@ -48,6 +48,7 @@ def copies(base: Path) -> Path:
     return base / "copies"
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_is_slow_and_loses_answers_has_everything_once(server: Server, tmp_path: Path) -> None:
     generator, met = random.Random(3), list[str]()
 
@@ -64,6 +65,7 @@ def test_a_server_that_fails_is_slow_and_loses_answers_has_everything_once(serve
     assert_all_there_once(folder, open_store(server[0], tmp_path), copies(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_server_stopped_then_killed_then_back_empty_gets_everything(server: Server, tmp_path: Path) -> None:
     secs: dict[str, list[float]] = {"there": [], "stopped": [], "gone": []}
     phase = ["there"]
@@ -94,6 +96,7 @@ def test_a_server_stopped_then_killed_then_back_empty_gets_everything(server: Se
     assert len(ledger.metrics) == 60 * 3 + 2
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_the_server_wakes_up(server: Server, tmp_path: Path) -> None:
     uri, process = server
 

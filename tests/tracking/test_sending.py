@@ -203,6 +203,7 @@ def test_a_writer_killed_before_it_noted_its_run_goes_on_with_that_run(tmp_path:
     assert ("", "plumbline.error") not in ledger.tags
 
 
+@pytest.mark.slow
 def test_four_first_processes_on_one_sqlite_store_lose_nothing(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
     began = time.monotonic()

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from pipeline.tracking import RunFolder, open_store
 from pipeline.tracking.background import NICENESS, Background
@@ -18,6 +19,7 @@ from tests.tracking.writing import open_at, write_run
 PATIENCE_SECS = 150
 
 
+@pytest.mark.slow
 def test_it_sends_what_a_process_that_died_has_left_and_ends(tmp_path: Path) -> None:
     folder = write_run(open_at(tmp_path), tmp_path / "out")
     (folder.path / "sent.json").unlink()
@@ -27,6 +29,7 @@ def test_it_sends_what_a_process_that_died_has_left_and_ends(tmp_path: Path) -> 
     assert_all_there_once(folder, open_store("sqlite:///mlruns/mlflow.db", tmp_path), tmp_path / "copies")
 
 
+@pytest.mark.slow
 def test_it_is_out_of_reach_of_ctrl_c_and_ends_when_its_folder_is_deleted(tmp_path: Path) -> None:
     folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out")
     with folder.writing():

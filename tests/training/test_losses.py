@@ -140,6 +140,7 @@ def test_weights_are_given_by_the_names_of_classes() -> None:
         class_weights(section, np.arange(2), ("cat", "dog"))
 
 
+@pytest.mark.slow
 def test_a_class_that_weighs_nothing_is_never_learned(digits: Stages, tmp_path: Path) -> None:
     arrays, labels = read_prepared(digits.prepared / "train")
     recall = {}

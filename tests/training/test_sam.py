@@ -46,6 +46,7 @@ def test_a_step_counts_once_for_batch_norm_and_for_dropout(digits: Stages, tmp_p
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_the_network_it_trains_is_a_plain_one_and_the_same_each_time(
     digits: Stages, tmp_path: Path, precision: str

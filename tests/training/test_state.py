@@ -70,6 +70,7 @@ def is_tried(name: str) -> bool:
     return (place.epoch, place.step) in POSITIONS or (place.epoch > 2 and not place.step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_from_any_position_the_rest_is_what_it_was(
     digits: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -40,6 +40,7 @@ for name, network in (("none", cnn), ("mirrored", cnn), ("mlp", {"type": "mlp", 
 """
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_curve_of_one_and_the_same_weights_again(digits: Stages, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", ON_TWO_DEVICES, str(digits.prepared), str(tmp_path)], check=True, timeout=300)
     one, two = (json.loads((tmp_path / name / "history.json").read_text())["epochs"] for name in ("none", "mirrored"))

@@ -35,6 +35,7 @@ def validation_loss(prepared: Path, trained: Path) -> float:
     return float(-np.log(outputs[np.arange(len(labels)), labels]).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixes", [("mixup",), ("cutmix",), ("rotate", "mixup", "cutmix")], ids="+".join)
 def test_images_of_many_classes_are_mixed(digits: Stages, tmp_path: Path, mixes: tuple[str, ...]) -> None:
     training = train_section(epochs=4, optimizer={"learning_rate": 0.01})
@@ -46,6 +47,7 @@ def test_images_of_many_classes_are_mixed(digits: Stages, tmp_path: Path, mixes:
     assert last_epoch(folder)["val_accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_rows_of_two_classes_are_mixed(cells: Stages, tmp_path: Path) -> None:
     training = train_section(epochs=6, optimizer={"learning_rate": 0.01})
     folder = train_small(cells.prepared, tmp_path / "trained", MLP, training, augment=section("mixup"))
@@ -60,6 +62,7 @@ def fingerprint(prepared: Path, out: Path, **changed: Any) -> str:
     return (train_small(prepared, out, MLP, training, **changed) / "fingerprint").read_text()
 
 
+@pytest.mark.slow
 def test_a_mixed_training_is_repeated_to_the_bit(digits: Stages, tmp_path: Path) -> None:
     prints = [
         fingerprint(digits.prepared, tmp_path / name, augment=section("mixup"), seed=seed)
@@ -68,6 +71,7 @@ def test_a_mixed_training_is_repeated_to_the_bit(digits: Stages, tmp_path: Path)
     assert prints[0] == prints[1] != prints[2]
 
 
+@pytest.mark.slow
 def test_balanced_classes_train_another_network_repeatably(cells: Stages, tmp_path: Path) -> None:
     prints = [
         fingerprint(cells.prepared, tmp_path / name, sampling=sampling)

@@ -51,6 +51,7 @@ def has_saved(node) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_search_outlives_one_of_its_two_nodes(cluster, here):
     (node,) = cluster.worker_nodes
 

@@ -34,6 +34,7 @@ def trained(tmp_path, monkeypatch, place_store):
     return trained
 
 
+@pytest.mark.slow
 def test_rungs_end_as_if_never_paused(trained):
     trained("rungs", "train.stop_after_epochs=2")
     *_, said = trained("rungs", "train.stop_after_epochs=4")

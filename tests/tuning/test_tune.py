@@ -85,6 +85,7 @@ def finished(here):
     return tune(loaded, workers=2).study
 
 
+@pytest.mark.slow
 def test_the_best_is_an_ordinary_recipe_that_runs_exactly(finished):
     from pipeline.execution import run
 
@@ -101,6 +102,7 @@ def test_the_best_is_an_ordinary_recipe_that_runs_exactly(finished):
     assert {trial for trial, _ in finished.repeats()} == {-1, best.number}
 
 
+@pytest.mark.slow
 def test_only_the_best_keep_their_weights(finished):
     trained = [trial for trial in finished.trials() if trial.result.weights]
     kept = [trial.number for trial in trained if Path(trial.result.weights, "network.keras").exists()]
@@ -118,6 +120,7 @@ def runs_of(study, here):
     return client, parent, client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
 
 
+@pytest.mark.slow
 def test_trials_are_nested_runs_of_the_study(finished, here):
     client, parent, children = runs_of(finished, here)
     trials = {child.data.tags["trial"]: child for child in children if "seed" not in child.data.tags["trial"]}
@@ -132,6 +135,7 @@ def test_trials_are_nested_runs_of_the_study(finished, here):
     assert {"history.png", "slices.png", "parallel_coordinates.png", "best.yaml", "trials.csv"} <= names
 
 
+@pytest.mark.slow
 def test_hyperband_killed_and_continued_is_the_study_that_was_not(here):
     path = write("halved", "hyperband", 3)
     with driver(path) as process:
@@ -256,6 +260,7 @@ def test_a_trial_that_does_not_train_is_stopped_with_its_score_and_the_reason(re
     assert ", epoch " in stopped.cause
 
 
+@pytest.mark.slow
 def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
     path = write("murdered")
     with driver(path, "train.epochs=4000") as process:
@@ -274,6 +279,7 @@ def test_a_killed_trial_fails_and_a_signal_ends_the_search_cleanly(here):
     assert not trainings(process.pid)
 
 
+@pytest.mark.slow
 def test_trials_whose_server_was_killed_go_on_in_others(here):
     path = write("orphaned")
     with driver(path, "train.epochs=60") as process:

@@ -1,0 +1,40 @@
+"""What each process that a search starts may use: GPUs are dealt out."""
+
+import functools
+import os
+from pathlib import Path
+
+import pytest
+
+from tuning.workers import Workers, gpu_environment
+
+
+@pytest.mark.parametrize(
+    ("gpus", "num", "dealt"),
+    [
+        (["0", "1", "2", "3"], 2, ["0,2", "1,3"]),
+        (["0", "1", "2"], 2, ["0,2", "1"]),
+        (["5"], 2, ["5", "5"]),
+        ([], 2, [None, None]),
+    ],
+)
+def test_gpus_are_dealt_out_and_shared_where_there_are_too_few(gpus, num, dealt):
+    seen = [gpu_environment(gpus, slot, num) for slot in range(num)]
+    assert [each.get("CUDA_VISIBLE_DEVICES") for each in seen] == dealt
+    assert all(each.get("TF_FORCE_GPU_ALLOW_GROWTH") == "true" for each in seen if each)
+
+
+def write_gpus(out: Path, _) -> None:
+    """Writes which GPUs this process may use."""
+    out.write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+@pytest.mark.slow
+def test_a_process_sees_its_own_gpus_before_any_runtime_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    workers, files = Workers(2), [tmp_path / name for name in ("first", "second")]
+    for file in files:
+        workers.start(functools.partial(write_gpus, file), tmp_path / f"{file.name}.txt")
+    while workers.running:
+        list(workers.wait(1.0))
+    assert [file.read_text() for file in files] == ["0,2", "1"]
