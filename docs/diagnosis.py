@@ -54,8 +54,9 @@ The callback changes nothing of the training: it looks at the network over up to
 the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 4, 16, 64, … up
 to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they find
 their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70 % of
-the plan, and at once where the loss becomes no number. Where `fit` reports no accuracy, how far the training came is
-known after a look only. With `on_sick="stop"` the first critical finding ends the training.
+the plan, and at once where the loss becomes no number; where the output did not vary at the last look, there is another
+each time. Where `fit` reports no accuracy, how far the training came is known after a look only. With `on_sick="stop"`
+the first critical finding ends the training.
 
 In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few series over all layers
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
@@ -117,7 +118,7 @@ and come to tanh last. The rate of Adam is what moves a weight by about {travel:
 the published 0.001 and ten times that, and at most a tenth of 1 / √units.
 
 Where nothing is wrong but overfitting, its remedies are tried as they are. Once a training is healthy, a last one tries
-whether the part that the gravest finding names does alone; if it is no worse, that is the repair.
+whether the part that the gravest finding names does alone; if it does as well, that is the repair.
 
 The trials have the recipe's own seed, so that the best of them *is* the training of the recipe that is written. Sick
 run, control and trial answer the same validation examples; accuracy is compared by McNemar's exact test with Tango's

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import psutil
 
-from pipeline.diagnosis.diagnose import diagnose, merged
+from pipeline.diagnosis.diagnose import FIRST_QUESTION, diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
@@ -138,7 +138,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             name: float(value) for name, value in (logs or {}).items() if isinstance(value, float) or not np.ndim(value)
         }
         begun, planned = self._first_epoch, self._facts.planned_epochs
-        probed, judged = (due(done - begun, planned - begun) for due in (is_probed, is_judged))
+        judged = is_judged(done - begun, planned - begun)
+        probed = is_probed(done - begun, planned - begun) or (judged and FIRST_QUESTION.is_doubtful(self.signals))
         clocked = self._clocked(done, values)
         self._epochs.append(self._asked_of(clocked) if probed or judged else clocked)
         if probed:

@@ -89,6 +89,10 @@ class FirstQuestion(Section):
         margin = facts.neighbours - facts.chance
         return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
 
+    def is_doubtful(self, signals: Signals) -> bool:
+        """Whether the output did not vary at the last look: then another look is worth what it costs."""
+        return self._spread(signals, -1) <= self.constant_spread
+
     def _broken(self, signals: Signals) -> str:
         if signals.is_loss_broken:
             return f"the loss is {signals.losses[-1]}"
@@ -105,7 +109,9 @@ class FirstQuestion(Section):
         return f"no gradient reaches {still.sum()} of {trainable.sum()} layers, and the output is constant"
 
     def _constant(self, signals: Signals, skill: float) -> str:
-        """The output has been the same for every example for a while, without a sign of change."""
+        """The output has been the same for every example for a while, and still is, without a sign of change."""
+        if signals.last.epoch < signals.epoch:
+            return ""
         spread = np.array([self._spread(signals, i) for i in range(len(signals.readings))])
         epochs = np.array([reading.epoch for reading in signals.readings])
         since = signals.epoch - max(2.0, self.early * signals.facts.planned_epochs)

@@ -68,6 +68,9 @@ class Repair:
         return sum(trial.num_epochs for trial in (*self.trials, *([self.control] if self.control else [])))
 
 
+AS_GOOD = 0.01
+"""Loss of skill up to which fewer changes do as well; ours."""
+
 TrainOnce = Callable[[Overrides, int], Trial]
 """(overrides, number of the trial, 0 for the control) -> the training with them; trials are stopped once critical."""
 
@@ -136,7 +139,7 @@ def repair(
         if trial.healthy:
             healed_at = len(trials)
             fewer = attempt(simpler(parts, sick.findings))
-            if fewer and fewer.healthy and not better(best, fewer, 1):
+            if fewer and fewer.healthy and fewer.skill >= best.skill - AS_GOOD and not better(best, fewer, 1):
                 best = fewer
             break
     if control.healthy and not best.healthy:

@@ -47,6 +47,14 @@ def test_a_constant_output_is_called_unless_it_grows() -> None:
     assert not ask(with_spreads(signals, [1e-2] * 4)).failed
 
 
+def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() -> None:
+    signals = with_spreads(training([1.386] * 10, **NOTHING), [1e-6] * 4)
+    unseen = replace(signals, readings=signals.readings[:-1])
+    assert not ask(unseen).failed
+    assert FirstQuestion().is_doubtful(unseen)
+    assert not FirstQuestion().is_doubtful(with_spreads(signals, [1e-6, 1e-6, 1e-6, 1e-2]))
+
+
 def test_weights_that_cannot_get_anywhere_are_called_early() -> None:
     losses = [1.3860, 1.3859, 1.3858]
     assert "of their size a step" in ask(training(losses, layers={Column.UPDATE: 1e-6}, **NOTHING)).reason

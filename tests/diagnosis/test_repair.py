@@ -153,6 +153,12 @@ def test_a_part_that_heals_as_well_is_the_repair() -> None:
     assert (outcome.verdict, outcome.best.overrides, outcome.healed_at) == ("repaired", TANH.overrides, 1)
 
 
+def test_a_part_that_heals_but_does_less_well_is_not() -> None:
+    helps = [(both(TANH, ADAM), 1.04), (both(TANH), 1.02)]
+    outcome = repair(replace(SICK, findings=[finding(TANH, ADAM)]), trainer(helps, []))
+    assert (outcome.verdict, outcome.best.overrides) == ("repaired", both(TANH, ADAM))
+
+
 def test_what_a_finding_names_for_sure_is_part_of_every_change() -> None:
     sick = [finding(RIGHT_OUTPUT, symptom="improper_activation"), *SICK.findings]
     changes = [merged(parts) for parts in candidates(sick)]
