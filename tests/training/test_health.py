@@ -31,7 +31,7 @@ def test_a_sick_training_is_told_tagged_and_shown(digits: Stages, tmp_path: Path
     assert "poor_initialization" in tags(tmp_path / "run")["diagnosis.symptoms"]
     tree = json.loads((tmp_path / "run/artifacts/diagnosis.json").read_text())
     assert (tree["status"], tree["epochs"]) == ("sick", [0, 1, 2, 4, 5])
-    assert np.shape(tree["columns"]["gradient"]) == (4, len(tree["layers"]))
+    assert np.shape(tree["columns"]["gradient"]) == (5, len(tree["layers"]))
     assert "<h1>Sick</h1>" in (tmp_path / "run/artifacts/diagnosis.html").read_text()
     shown = [record["path"] for record in records(tmp_path / "run", "artifact")]
     assert {"artifacts/diagnosis.html", "artifacts/diagnosis.json"} <= set(shown)
