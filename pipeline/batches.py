@@ -71,6 +71,9 @@ class Batches:
         """Examples in an epoch: those of the split, or more where they are balanced."""
         self.batch_size = min(batch_size, self.num_examples)
         self.steps_per_epoch = -(-self.num_examples // self.batch_size)
+        self.labels = label
+        """Of the split, as they are stored."""
+        self.is_balanced = sampling == "balanced"
         self._num_stored = len(label)
         self.num_classes = num_classes
         """Width of one-hot labels; None: labels are as they are stored."""

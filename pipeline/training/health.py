@@ -52,18 +52,29 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         diagnosis: Called before this; None: there is no reading.
         training: Batches of the training split.
+        weighted: Whether examples of rare classes weigh more.
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
     """
 
-    def __init__(self, diagnosis: Diagnosis | None, training: Batches, journal: Journal):
+    def __init__(self, diagnosis: Diagnosis | None, training: Batches, journal: Journal, *, weighted: bool):
         super().__init__()
-        self._diagnosis, self._batch_size, self._journal = diagnosis, training.batch_size, journal
+        self._diagnosis, self._training, self._journal = diagnosis, training, journal
+        self._balanced = weighted or training.is_balanced
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
         """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
         signals = self._diagnosis.signals if self._diagnosis else None
         facts, reading = (signals.facts, signals.first) if signals else (Facts(self.params["epochs"]), None)
-        report = judge(glance(self.model, facts, reading, batch_size=self._batch_size))
+        training = self._training
+        seen = glance(
+            self.model,
+            facts,
+            reading,
+            batch_size=training.batch_size,
+            labels=training.labels,
+            balanced=self._balanced,
+        )
+        report = judge(seen)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:

@@ -1,6 +1,7 @@
 """The diagnosis in the train stage: its line, tags and page; when it stops a training, and when it is not made."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,22 @@ def test_a_sick_training_is_told_tagged_and_shown(digits: Stages, tmp_path: Path
     assert "<h1>Sick</h1>" in (tmp_path / "run/artifacts/diagnosis.html").read_text()
     shown = [record["path"] for record in records(tmp_path / "run", "artifact")]
     assert {"artifacts/diagnosis.html", "artifacts/diagnosis.json"} <= set(shown)
+
+
+def test_a_rare_class_is_told_before_the_first_step_unless_it_is_weighted(digits: Stages, tmp_path: Path) -> None:
+    prepared = shutil.copytree(digits.prepared, tmp_path / "prepared")
+    labels = np.load(prepared / "train/label.npy")
+    np.save(prepared / "train/label.npy", (np.arange(len(labels)) < 2).astype(labels.dtype))
+    said = []
+    for name, weights in (("plain", None), ("weighted", {str(digit): 1.0 for digit in range(10)})):
+        section = train_section(epochs=1, class_weights=weights)
+        train_small(prepared, tmp_path / name, model(type="mlp", units=[8]), section)
+        said.append(
+            [record["text"] for record in records(tmp_path / name, "say") if "class_imbalance" in record["text"]]
+        )
+    assert len(said[0]) == 1
+    assert "The largest class has 149 times the examples of the smallest" in said[0][0]
+    assert said[1] == []
 
 
 def test_stop_ends_a_sick_training_early(digits: Stages, tmp_path: Path) -> None:

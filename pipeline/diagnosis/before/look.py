@@ -49,28 +49,30 @@ def look(
     reading = probe.read(0)
     facts = probe.facts(epochs, -(-num_examples(x) // batch_size))
     task = task_of(model, y)
-    seen = glance(model, facts, reading, batch_size=batch_size)
+    seen = glance(model, facts, reading, batch_size=batch_size, labels=y, balanced=balanced)
     return replace(
         seen,
         new_layers=_new_layers(model),
         value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
         exclusive=task.kind == "labels" and bool((task.labels.sum(axis=1) == 1).all()),
-        class_counts=_counts(task, facts.num_outputs),
-        balanced=balanced,
         leaks=leaks,
         trial=overfit(model, x, y) if model.trainable_variables and not facts.labels_problem else None,
         reloaded=reload(model if saved is None else saved, evenly(x, y, 32)[0]),
     )
 
 
-def glance(model: keras.Model, facts: Facts, reading: Reading | None, *, batch_size: int) -> Seen:
-    """Adds to a reading what can be read of a model in no time.
+def glance(
+    model: keras.Model, facts: Facts, reading: Reading | None, *, batch_size: int, labels: Any, balanced: bool
+) -> Seen:
+    """Adds to a reading what can be read of a model and its labels in no time.
 
     Args:
         model: Compiled and built.
         facts: Of the training.
         reading: Before the first step; None: there is none.
         batch_size: Of the training.
+        labels: Of all training examples.
+        balanced: Whether rare classes are weighted or drawn more often.
     """
     layers = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -79,6 +81,8 @@ def glance(model: keras.Model, facts: Facts, reading: Reading | None, *, batch_s
         reading,
         weights=tuple(_weights(layer) for layer in layers if layer.weights and not _holds_others(layer)),
         batch_size=batch_size,
+        class_counts=_counts(task_of(model, labels), facts.num_outputs),
+        balanced=balanced,
         normalized=tuple(layer.name for layer in norms if layer.trainable),
         scales_itself=_scales_itself(layers),
     )
