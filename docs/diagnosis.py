@@ -118,13 +118,14 @@ and come to tanh last. The rate of Adam is what moves a weight by about {travel:
 the published 0.001 and ten times that, and at most a tenth of 1 / √units.
 
 Where nothing is wrong but overfitting, its remedies are tried as they are. Once a training is healthy, a last one tries
-whether the part that the gravest finding names does alone; if it does as well, that is the repair.
+whether the part that the gravest finding names does alone; if it does as well, within 0.01 of skill, that
+is the repair.
 
 The trials have the recipe's own seed, so that the best of them *is* the training of the recipe that is written. Sick
 run, control and trial answer the same validation examples; accuracy is compared by McNemar's exact test with Tango's
 interval, log loss by a paired t-test, p-values corrected for the two and for the number of trials that the best was
-chosen from. Where the sick training and the control left no network, only a healthy trial is better than nothing. The
-verdict is one of
+chosen from. Where another training left no network, or the sick one is gone from the cache, a healthy training counts
+as better than it. The verdict is one of
 
 - *repaired*: healthy, and better than the sick training and the control;
 - *improved*: better than both, but still sick; or healthy, and shown to be better than the sick training alone. Where

@@ -62,7 +62,7 @@ def _last(scores: Sequence[float]) -> float:
 
 def _spent(rows: Sequence[Row], method: str) -> str:
     shares = [row.repairs[method].epochs / row.case.epochs for row in rows if method in row.repairs]
-    return f"{median(shares):.2f} {method}"
+    return f"{median(shares):.2f} {method}" if shares else f"- {method}"
 
 
 def _share(rows: Sequence[Row], hits: Sequence[bool]) -> str:

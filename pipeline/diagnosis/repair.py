@@ -17,6 +17,9 @@ or healthy and better than the sick alone, as where the untouched control is hea
 MAX_TRIALS = 7
 """Trainings beside the control; most end early, since each is stopped as soon as it is critically sick."""
 
+AS_GOOD = 0.01
+"""Loss of skill up to which fewer changes do as well; ours."""
+
 MIN_GAIN = 0.05
 """Gain of skill that counts as better rather than as luck, where no interval is known."""
 
@@ -67,9 +70,6 @@ class Repair:
         """Epochs that were spent, the control's among them."""
         return sum(trial.num_epochs for trial in (*self.trials, *([self.control] if self.control else [])))
 
-
-AS_GOOD = 0.01
-"""Loss of skill up to which fewer changes do as well; ours."""
 
 TrainOnce = Callable[[Overrides, int], Trial]
 """(overrides, number of the trial, 0 for the control) -> the training with them; trials are stopped once critical."""
@@ -139,7 +139,8 @@ def repair(
         if trial.healthy:
             healed_at = len(trials)
             fewer = attempt(simpler(parts, sick.findings))
-            if fewer and fewer.healthy and fewer.skill >= best.skill - AS_GOOD and not better(best, fewer, 1):
+            worse = fewer and (fewer.skill < best.skill - AS_GOOD or better(best, fewer, 1))
+            if fewer and fewer.healthy and not worse:
                 best = fewer
             break
     if control.healthy and not best.healthy:

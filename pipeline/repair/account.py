@@ -44,7 +44,9 @@ class Account:
         spent = outcome.num_epochs / self._planned
         self._put(f"{outcome.verdict:10} {trainings} trainings in {spent:.1f} times the epochs of one")
         if not gains and outcome.best.healthy:
-            self._put(f"{'':10} neither the sick training nor the control left a network to compare with")
+            alone = "the sick training left no network to compare with"
+            none = "neither the sick training nor the control left a network to compare with"
+            self._put(f"{'':10} {alone if outcome.best is outcome.control else none}")
         for gain in gains:
             self._put(f"{'':10} {gain}")
         if outcome.control and outcome.control.healthy:

@@ -16,6 +16,7 @@ from pipeline.diagnosis.remedies import STANDARDIZE, Remedy, smaller_from
 from pipeline.diagnosis.rules import RULES
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
+from pipeline.repair.account import CONTROL_DID
 from pipeline.repair.chart import Curve, chart, heat_maps
 from pipeline.repair.record import BEFORE, FILE, OF, PROMOTED
 from pipeline.runs import SHORT, runs_with
@@ -102,6 +103,7 @@ def write_page(found: Explained, out: Path) -> None:
         maps=list(_maps(both)),
         epochs={which: tree["epochs"] for which, tree in both.items()},
         trials=list(_trials(found.repair)) if found.repair else [],
+        control_did=CONTROL_DID if found.repair and (found.repair["control"] or {}).get("healthy") else "",
         repair_run=found.repair_run[:SHORT],
     )
     out.write_text(text, encoding="utf-8")
@@ -124,7 +126,8 @@ def reasons(overrides: Mapping[str, Any], findings: Sequence[Finding]) -> Iterat
             left = {key: value for key, value in left.items() if key not in part}
             yield str(Remedy(part, "")), remedy.why
     for key, value in left.items():
-        yield str(Remedy({key: value}, "")), "as part of the whole that was tried"
+        why = "other random numbers alone made it healthy" if key == "seed" else "as part of the whole that was tried"
+        yield str(Remedy({key: value}, "")), why
 
 
 def _find(uri: str | None, name: str, say: Callable[[str], None]) -> Explained:

@@ -151,7 +151,7 @@ def _concluded(found: Repaired, sick: Trial) -> Repaired:
         f"Why: {reason}",
         *(f"Gain: {gain}" for gain in found.gains),
         *([CONTROL_DID] if outcome.control and outcome.control.healthy else []),
-        *([f"train.on_sick={on_sick}, as in the trial that this is: run it, and the training is taken from the cache"]
+        *([f"train.on_sick={on_sick}, as in the training that this is: run it, and it is taken from the cache"]
           if on_sick != sick.result.recipe.train.on_sick else []),
     ]  # fmt: skip
     return replace(found, recipe=repaired, text=to_yaml(repaired, comments))

@@ -45,7 +45,7 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says before the first step what is known to be wrong: arithmetic over the reading that the diagnosis takes.
+    """Says before the first step what is known to be wrong, from the labels and the reading that the diagnosis takes.
 
     What takes steps of its own is left to `plumbline check`.
 
@@ -79,7 +79,8 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:
                 place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
-                self._journal.say(f"check: {finding.symptom}{place}: {finding.message} More: plumbline check")
+                remedy = f" Try {finding.remedies[0]}." if finding.remedies else ""
+                self._journal.say(f"check: {finding.symptom}{place}: {finding.message}{remedy} More: plumbline check")
 
 
 def told(findings: Sequence[Finding]) -> str:

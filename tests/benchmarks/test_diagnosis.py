@@ -7,12 +7,13 @@ import pytest
 
 from benchmarks.diagnosed.cases import Case
 from benchmarks.diagnosed.published_rules import PUBLISHED
-from benchmarks.diagnosed.repairs import draw
+from benchmarks.diagnosed.repairs import METHODS, draw
 from benchmarks.diagnosed.report import Row, cost, detection, misses, naming
 from benchmarks.diagnosed.shares import interval
 from benchmarks.diagnosed.trainings import kept, replay, train
 from benchmarks.diagnosed.verdicts import OURS, TOOLS
 from benchmarks.diagnosed.zoo import zoo_cases
+from benchmarks.diagnosis import REPAIRS
 from pipeline.diagnosis.signals import Column
 from tests.diagnosis.made_up import training
 from tests.diagnosis.zoo import SICK
@@ -61,6 +62,10 @@ def test_random_search_changes_something_and_repeats_its_draws() -> None:
 def sick() -> Case:
     case = next(case for case in zoo_cases() if case.id == "zeros in one layer")
     return dataclasses.replace(case, epochs=6)
+
+
+def test_every_way_to_repair_can_be_asked_for() -> None:
+    assert tuple(METHODS) == REPAIRS
 
 
 @pytest.mark.slow

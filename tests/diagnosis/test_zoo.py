@@ -1,19 +1,28 @@
 """The zoo: every planted fault is called and named in its layer; nothing above a note on what is healthy."""
 
+from typing import Any
+
 import pytest
 
 from pipeline.diagnosis.rules import SYMPTOMS
-from tests.diagnosis.zoo import HEALTHY, SICK
+from tests.diagnosis.zoo import HEALTHY, SICK, Animal
 
 NOT_OF_ONE_NETWORK = {"input_bound", "memory_limit", "poor_optimum"}
 """Of a slow source of data (`test_waiting.py`), of the machine, and of several seeds (`test_rules.py`)."""
 
-QUICK = ("zeros in one layer", "an exponential", "a rate far too high", "labels of another coding")
-"""Of the sick, those that `make test` trains."""
+QUICK = (
+    *("zeros in one layer", "an exponential", "a rate far too high", "labels of another coding"),
+    *("relu", "residual branches of zeros", "few examples", "a rate somewhat high"),
+)
+"""Those that `make test` trains."""
+
+
+def named(zoo: dict[str, Animal]) -> list[Any]:
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in zoo]
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")  # it is planted in one of them
-@pytest.mark.parametrize("name", [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in SICK])
+@pytest.mark.parametrize("name", named(SICK))
 def test_a_sick_training_is_called_and_its_fault_named(name: str) -> None:
     animal = SICK[name]
     findings = animal.watched().findings
@@ -24,8 +33,7 @@ def test_a_sick_training_is_called_and_its_fault_named(name: str) -> None:
     assert blamed == animal.layer or not animal.layer
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", named(HEALTHY))
 def test_a_healthy_training_gets_nothing_above_a_note(name: str) -> None:
     diagnosis = HEALTHY[name].watched()
     assert [finding for finding in diagnosis.findings if finding.rank] == []

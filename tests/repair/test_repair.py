@@ -14,8 +14,11 @@ from click.testing import CliRunner, Result
 from pipeline import load_recipe, run
 from pipeline.cli import main
 from pipeline.diagnosis.remedies import smaller_from
+from pipeline.diagnosis.repair import Trial
 from pipeline.recipe.load import dump_recipe
+from pipeline.repair.account import CONTROL_DID
 from pipeline.repair.changes import changed
+from pipeline.repair.trials import Trials
 from pipeline.tracking import open_store
 
 SMALL = {"epochs": 10, "optimizer": {"learning_rate": 0.01}}
@@ -101,6 +104,30 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> Non
     assert "after, validation" in page
     assert "Gained: " in page
     assert page.count("<svg") == 2
+
+
+@pytest.mark.slow
+def test_where_only_other_random_numbers_help_the_recipe_says_that_it_depends_on_its_seed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lucky(self: Trials, seed: int) -> Trial:
+        better = changed(self.recipe, {"seed": seed, "train.on_sick": "warn", "model.kernel_initializer": "auto"})[0]
+        return self._train("control", {"seed": seed}, better)
+
+    monkeypatch.setattr(Trials, "control", lucky)
+    monkeypatch.setattr("pipeline.diagnosis.repair.candidates", lambda *_: iter(()))
+    run(cells(SMALL, kernel_initializer="zeros"), until="train")
+    told = plumbline("repair", "cells")
+    assert "\nimproved   " in told.output
+    assert CONTROL_DID in told.output
+    written = Path("repaired.yaml").read_text()
+    assert written.startswith("# improved: seed=")
+    assert f"# {CONTROL_DID}\n" in written
+    assert not run("repaired.yaml", until="train").ran
+    assert plumbline("explain", "cells").exit_code == 0
+    page = Path("explanation.html").read_text()
+    assert "other random numbers alone made it healthy" in page
+    assert CONTROL_DID in page
 
 
 @pytest.mark.slow

@@ -48,13 +48,9 @@ def look(
     probe = Probe(model, probe_x, probe_y)
     reading = probe.read(0)
     facts = probe.facts(epochs, -(-num_examples(x) // batch_size))
-    task = task_of(model, y)
     seen = glance(model, facts, reading, batch_size=batch_size, labels=y, balanced=balanced)
     return replace(
         seen,
-        new_layers=_new_layers(model),
-        value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
-        exclusive=task.kind == "labels" and bool((task.labels.sum(axis=1) == 1).all()),
         leaks=leaks,
         trial=overfit(model, x, y) if model.trainable_variables and not facts.labels_problem else None,
         reloaded=reload(model if saved is None else saved, evenly(x, y, 32)[0]),
@@ -74,6 +70,7 @@ def glance(
         labels: Of all training examples.
         balanced: Whether rare classes are weighted or drawn more often.
     """
+    task = task_of(model, labels)
     layers = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
     return Seen(
@@ -81,7 +78,10 @@ def glance(
         reading,
         weights=tuple(_weights(layer) for layer in layers if layer.weights and not _holds_others(layer)),
         batch_size=batch_size,
-        class_counts=_counts(task_of(model, labels), facts.num_outputs),
+        new_layers=_new_layers(model),
+        value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
+        exclusive=task.kind == "labels" and bool((task.labels.sum(axis=1) == 1).all()),
+        class_counts=_counts(task, model.output_shape[-1] if task.kind == "classes" else 0),
         balanced=balanced,
         normalized=tuple(layer.name for layer in norms if layer.trainable),
         scales_itself=_scales_itself(layers),

@@ -97,14 +97,17 @@ SICK = {
     ),
     "wrong labels learnt by heart": Animal(
         dense(unit("one", width=64), unit("two", width=64), optimizer=("adam", 0.01)),
-        *(X[:160], mostly_wrong(160), 80, "overfitting", "", ("label_noise",), False),
+        *(X[:160], mostly_wrong(160), 80, "overfitting"),
+        also=("label_noise",),
+        mendable=False,
     ),
     "labels of another coding": Animal(
         dense(unit("one"), unit("two"), output="sigmoid", outputs=1),
-        *(X, MINUS_ONE_AND_ONE, 10, "wrong_labels", "", (), False),
+        *(X, MINUS_ONE_AND_ONE, 10, "wrong_labels"),
+        mendable=False,
     ),
     "a graph that is cut": Animal(
-        dense(unit("one", width=3), Cut()), X, Y, 20, "unreached_weights", "one", (), mendable=False
+        dense(unit("one", width=3), Cut()), X, Y, 20, "unreached_weights", "one", mendable=False
     ),
     "too large for 16 bits": Animal(too_large_for_16_bits, X, Y, 8, "loss_scale_collapse", "", ("nan",)),
 }

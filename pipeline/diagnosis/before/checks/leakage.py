@@ -16,6 +16,7 @@ class Leakage(Check):
 
     symptom = "leakage"
     title = "leakage"
+    remedies = (SPLIT_BY_CONTENT,)
     source = "Kaufman et al. 2012, Leakage in Data Mining; Kapoor and Narayanan 2023"
 
     def words(self, seen: Seen) -> str:
@@ -32,13 +33,12 @@ class Leakage(Check):
         assert leaks
         if leaks.shared:
             message = f"{leaks.shared} examples are in more than one split: their score says nothing of new ones."
-            evidence = {"examples": leaks.shared}
-            yield self.finding("warning", message, evidence=evidence, remedies=(SPLIT_BY_CONTENT,), confidence=1.0)
+            yield self.finding("warning", message, evidence={"examples": leaks.shared}, confidence=1.0)
         if leaks.telling:
             named = ", ".join(leaks.telling[:5])
             message = f"Each value of {named} goes with one label: is it known when the network is asked?"
-            yield self.finding("warning", message, evidence={"columns": len(leaks.telling)})
+            yield self.finding("warning", message, evidence={"columns": len(leaks.telling)}, remedies=())
         for text in leaks.told:
-            yield self.finding("warning", f"{text[0].upper()}{text[1:]}.")
+            yield self.finding("warning", f"{text[0].upper()}{text[1:]}.", remedies=())
         for note in leaks.notes:
-            yield self.finding("note", f"{note[0].upper()}{note[1:]}.")
+            yield self.finding("note", f"{note[0].upper()}{note[1:]}.", remedies=())
