@@ -81,7 +81,7 @@ def glance(
         new_layers=_new_layers(model),
         value_size=float(np.abs(task.labels).max()) if task.kind == "values" else math.nan,
         exclusive=task.kind == "labels" and bool((task.labels.sum(axis=1) == 1).all()),
-        class_counts=_counts(task, model.output_shape[-1] if task.kind == "classes" else 0),
+        class_counts=_counts(task, facts.num_outputs or _num_outputs(model)),
         balanced=balanced,
         normalized=tuple(layer.name for layer in norms if layer.trainable),
         scales_itself=_scales_itself(layers),
@@ -119,6 +119,12 @@ def _counts(task: Task, num_outputs: int) -> tuple[int, ...] | None:
         return None
     num_classes = 2 if task.kind == "binary" else num_outputs
     return tuple(int(count) for count in np.bincount(task.labels, minlength=num_classes))
+
+
+def _num_outputs(model: keras.Model) -> int:
+    """Width of the output; 0 where it is not one, or Keras does not know it, as of a subclassed model."""
+    shape = getattr(model, "output_shape", None)
+    return int(shape[-1] or 0) if isinstance(shape, tuple) else 0
 
 
 def _weights(layer: keras.Layer) -> LayerWeights:
