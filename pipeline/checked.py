@@ -55,7 +55,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
         labels,
         epochs=assembled.section.epochs,
         batch_size=assembled.training.batch_size,
-        balanced=assembled.class_weights is not None or loaded.data.sampling == "balanced",
+        balanced=assembled.class_weights is not None or assembled.training.is_balanced,
         leaks=_leaks(collected),
         saved=assembled.network,
     )

@@ -139,8 +139,7 @@ def repair(
         if trial.healthy:
             healed_at = len(trials)
             fewer = attempt(simpler(parts, sick.findings))
-            worse = fewer and (fewer.skill < best.skill - AS_GOOD or better(best, fewer, 1))
-            if fewer and fewer.healthy and not worse:
+            if fewer and fewer.healthy and not (fewer.skill < best.skill - AS_GOOD or better(best, fewer, 1)):
                 best = fewer
             break
     if control.healthy and not best.healthy:

@@ -58,7 +58,7 @@ def fit(
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
     diagnosis = watch(network, section, validation, journal)
     first = section.on_sick != "ignore" and not (phase or first_epoch)
-    preflight = Preflight(diagnosis, training, journal, weighted=bool(weights)) if first else None
+    preflight = Preflight(diagnosis, training, journal, weighted=weights is not None) if first else None
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:

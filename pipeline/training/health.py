@@ -78,18 +78,22 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:
-                place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
-                remedy = f" Try {finding.remedies[0]}." if finding.remedies else ""
-                self._journal.say(f"check: {finding.symptom}{place}: {finding.message}{remedy} More: plumbline check")
+                end = "." if finding.remedies else ""
+                self._journal.say(f"check: {_in_words(finding)}{end} More: plumbline check")
 
 
 def told(findings: Sequence[Finding]) -> str:
     """Writes findings of one moment as one line for the terminal: the first with its remedy, the others by name."""
     first, names = findings[0], ", ".join(finding.symptom for finding in findings[1:])
-    place = f" in {', '.join(first.layers[:3])}" if first.layers else ""
-    remedy = f" Try {first.remedies[0]}" if first.remedies else ""
     also = f" (also {names})" if names else ""
-    return f"diagnosis, epoch {first.called_epoch}: {first.symptom}{place}: {first.message}{remedy}{also}"
+    return f"diagnosis, epoch {first.called_epoch}: {_in_words(first)}{also}"
+
+
+def _in_words(finding: Finding) -> str:
+    """What is wrong, where, and the first thing to try."""
+    place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
+    remedy = f" Try {finding.remedies[0]}" if finding.remedies else ""
+    return f"{finding.symptom}{place}: {finding.message}{remedy}"
 
 
 def record(diagnosis: Diagnosis, journal: Journal) -> None:
