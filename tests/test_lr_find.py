@@ -69,11 +69,13 @@ def test_the_rate_grows_evenly_from_the_lowest_to_the_highest(digits: Stages) ->
     assert float(training.learner.optimizer.learning_rate) == pytest.approx(following, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve_and_another_does_not(digits: Stages) -> None:
     first, second, other = [range_test(assembled(digits, seed), num_steps=40).losses for seed in (1, 1, 2)]
     assert first.tolist() == second.tolist() != other.tolist()
 
 
+@pytest.mark.slow
 def test_it_finds_a_rate_that_trains_whatever_the_schedule_and_the_techniques(digits: Stages) -> None:
     plain = range_test(assembled(digits)).suggestion
     assert 1e-4 < plain < 1

@@ -147,6 +147,7 @@ def test_a_row_without_a_column_is_refused_with_its_name(servers: dict[str, Serv
     assert "size" in refusal.value.read().decode()
 
 
+@pytest.mark.slow
 def test_a_registered_name_answers_a_folder_of_images(registered: Registered, tmp_path: Path) -> None:
     stages = registered.stages["digits"]
     for i, image in enumerate(raw_test_examples(stages, 3)["image"]):

@@ -77,6 +77,7 @@ def test_a_model_that_answers_otherwise_is_not_registered(registered: Registered
     assert not registered.store.client.search_model_versions("name = 'changed'")
 
 
+@pytest.mark.slow
 def test_a_worse_model_becomes_a_version_but_not_champion(registered: Registered, tmp_path: Path) -> None:
     digits = registered.stages["digits"]
     evaluated = tmp_path / "evaluated"
@@ -93,6 +94,7 @@ def test_a_worse_model_becomes_a_version_but_not_champion(registered: Registered
     assert registered.store.client.get_model_version_by_alias("digits", CHAMPION).version == 1
 
 
+@pytest.mark.slow
 def test_the_same_model_again_becomes_champion(registered: Registered, tmp_path: Path) -> None:
     cells = registered.stages["cells"]
     folder = register_small(cells, tmp_path / "out", new_registry(registered.store, cells.evaluated), "cells")

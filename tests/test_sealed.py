@@ -22,6 +22,7 @@ def recipe(here: Path) -> Recipe:
     return load_recipe({"name": "sealed", "data": {"type": "breast_cancer"}, "model": model, "train": {"epochs": 1}})
 
 
+@pytest.mark.slow
 def test_all_that_comes_before_evaluate_works_without_the_test_split_and_evaluate_does_not(recipe: Recipe) -> None:
     sealed = run(recipe, until="collect").folder("collect") / "sealed"
     away = sealed.rename(sealed.with_name("away"))

@@ -349,6 +349,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         yield running
 
 
+@pytest.mark.slow
 def test_server_takes_runs(server: tuple[str, "subprocess.Popen[bytes]"], tmp_path: Path) -> None:
     uri, _ = server
     tracking = open_tracking(tmp_path, uri)

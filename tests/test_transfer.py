@@ -169,6 +169,7 @@ def test_transfer_beats_training_from_scratch_by_a_wide_margin(tmp_path: Path) -
     assert min(gains) > MARGIN / 2
 
 
+@pytest.mark.slow
 def test_the_head_alone_moves_in_the_first_phase(transfer: Callable[..., Path], lower: Path) -> None:
     folder = transfer("head", train={"epochs": 2})
     assert moved(lower, folder) == set()

@@ -69,11 +69,15 @@ class StudyRun:
         self.run.facts.note = note
 
 
+def open_tracking(study: Study) -> Tracking:
+    """Opens the store that a study is recorded in."""
+    return Tracking.open(study.recipe.tracking, experiment=study.recipe.name, base=Path.cwd())
+
+
 @contextlib.contextmanager
-def study_run(study: Study) -> Iterator[StudyRun]:
+def study_run(study: Study, tracking: Tracking) -> Iterator[StudyRun]:
     """Opens the run of a study; a study that goes on, goes on with its run."""
     recipe = study.recipe
-    tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         study.name,
         params=recipe.flat(),

@@ -1,14 +1,12 @@
 """`plumbline tune` from a recipe to `best.yaml`: the parts of a study joined."""
 
-import functools
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 from models.config import CustomConfig
 from models.seeds import seed_for
@@ -17,8 +15,10 @@ from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
+from pipeline.whole import write_whole
 from tuning.display import LiveView, print_outcome, print_schedule
 from tuning.engine import Engine, Tell, open_engine
+from tuning.errands import Errands
 from tuning.space import Space
 from tuning.study import Study
 
@@ -91,9 +91,9 @@ def _with_declared_space(recipe: Recipe) -> Recipe:
     if recipe.tune is None or not isinstance(recipe.model, CustomConfig):
         return recipe
     with tempfile.TemporaryDirectory() as name:
-        folder, here = Path(name), open_engine("local", 1, threads=1)
-        (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-        found = _run_alone(here, discover_space, folder / "recipe.yaml", folder / "space.json", folder / "log.txt")
+        file, out, log = (Path(name, each) for each in ("recipe.yaml", "space.json", "log.txt"))
+        file.write_text(dump_recipe(recipe), encoding="utf-8")
+        (found,) = Errands(open_engine("local", 1, threads=1), discover_space, file, [out], log).results()
     tree = recipe.model_dump(by_alias=True, mode="json", exclude_none=True)
     tree["tune"]["space"] = found["space"] | tree["tune"]["space"]
     return load_recipe(tree)
@@ -113,37 +113,19 @@ def measure_recipe(recipe: Path, out: Path, tell: Tell) -> None:
     measure(recipe, out, tell)
 
 
-def _run_alone(
-    workers: Engine, work: Callable[[Path, Path, Tell], None], recipe: Path, out: Path, log: Path
-) -> dict[str, Any]:
-    """Runs a function of a recipe in a process and returns the JSON that it writes.
-
-    Raises:
-        UserError: If it writes an error, or dies.
-    """
-    worker = workers.start(functools.partial(work, recipe, out), log)
-    while not (ended := list(workers.wait(1.0))) or ended[0].lost:
-        if ended:
-            worker = workers.start(functools.partial(work, recipe, out), log)
-    if not out.exists():
-        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-        raise UserError(f"the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. {last}")
-    written: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    if "error" in written:
-        out.unlink()
-        raise UserError(str(written["error"]))
-    return written
-
-
 def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None, engine: str) -> Tuned:
     section = study.recipe.tune
     assert section is not None
     with study.only_driver():
         workers = open_engine(engine, num_workers, threads=space.tree["train"]["threads"])
         try:
+            # In this order: processes start up while the store opens, and measure while Keras is imported here.
+            with quiet_imports():
+                from tuning.record import open_tracking, study_run
+            tracking = open_tracking(study)
+            measuring = _begin_measuring(study, space, workers)
             with quiet_imports():
                 from tuning.oracles import open_oracle
-                from tuning.record import study_run
                 from tuning.report import report
                 from tuning.schedule import num_trials, plan_search
                 from tuning.search import Search
@@ -158,9 +140,9 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                 factor=section.factor,
             )
             schedule = plan_search(study.recipe, space, oracle)
-            measured = _measure(study, space, workers)
+            measured = _measured(study, measuring)
             print_schedule(study, space, schedule, measured, num_workers, budget_secs)
-            with study_run(study) as recorded, LiveView(study, schedule) as view:
+            with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:
                 finals = schedule.finals_secs(measured, num_workers)
                 search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                 reason = search.run()
@@ -174,14 +156,26 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
         return Tuned(study, reason)
 
 
-def _measure(study: Study, space: Space, workers: Engine) -> dict[str, float]:
-    """Measures the recipe as it stands, once in a study; what its trials share is collected and prepared by it."""
-    file = study.folder / MEASURED
-    if file.exists():
-        known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-        return known
+def _begin_measuring(study: Study, space: Space, workers: Engine) -> Errands | None:
+    """Measures the recipe as it stands, once in a study, in every place at once: trials share the processors too.
+
+    What the trials share is collected and prepared by it.
+    """
+    if (study.folder / MEASURED).exists():
+        return None
     assert study.recipe.tune is not None
     given = space.recipe({}, tune=study.recipe.tune.model_dump(mode="json", exclude_none=True))
     recipe = study.folder / "measured.yaml"
     recipe.write_text(dump_recipe(given), encoding="utf-8")
-    return _run_alone(workers, measure_recipe, recipe, file, study.folder / "log.txt")
+    outs = [study.folder / f"measured-{i}.json" for i in range(workers.num)]
+    return Errands(workers, measure_recipe, recipe, outs, study.folder / "log.txt")
+
+
+def _measured(study: Study, measuring: Errands | None) -> dict[str, float]:
+    """What was measured: the median of the places."""
+    file = study.folder / MEASURED
+    if measuring:
+        found = measuring.results()
+        write_whole(file, json.dumps({key: median(each[key] for each in found) for key in found[0]}), durable=True)
+    known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    return known

@@ -65,6 +65,7 @@ def test_models_of_other_questions_are_not_compared() -> None:
         compare_models({"A": answers(1, 1), "B": answers(1, 1, task="binary")})
 
 
+@pytest.mark.slow
 def test_the_group_in_which_a_model_fails_is_found() -> None:
     good = answers(1, 0.6)
     labels, outputs = good.predicted.labels, good.predicted.outputs.copy()

@@ -72,6 +72,7 @@ def test_means_are_compared_by_the_paired_t_test() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
 
 
+@pytest.mark.slow
 def test_the_bootstrap_has_the_error_that_means_have_within_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     models = {name: predicted("multiclass", 300, seed=seed) for name, seed in (("a", 1), ("b", 2))}
     (expected,) = effects("log_loss", models, seed=0)

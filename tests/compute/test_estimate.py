@@ -36,6 +36,7 @@ def test_the_steps_asked_for_are_measured_after_the_warm_up(digits: Stages) -> N
     assert time_validation(training, num_steps=3).secs.shape == (3,)
 
 
+@pytest.mark.slow
 def test_a_larger_network_takes_longer_a_step(digits: Stages) -> None:
     small, large = (time_training(assembled(digits.prepared, units=units)).median for units in (16, 8192))
     assert large > 2 * small
@@ -58,6 +59,7 @@ def test_time_and_disk_follow_from_steps_and_folders(digits: Stages) -> None:
     assert found.cost.flops == 2 * (64 * 16 + 16 * 10)
 
 
+@pytest.mark.slow
 def test_plan_prints_the_estimate_and_trains_nothing(here: Path) -> None:
     done = CliRunner().invoke(main, ["plan", "digits", "model.filters=[8]"], catch_exceptions=False)
     assert done.exit_code == 0, done.output

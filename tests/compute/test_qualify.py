@@ -39,6 +39,7 @@ def test_both_start_from_the_same_weights_and_see_the_same_batches(digits: Stage
     assert (found.mixed.skipped_steps, found.mixed.non_finite) == (0, ())
 
 
+@pytest.mark.slow
 def test_steps_whose_scaled_gradients_overflow_are_counted(digits: Stages) -> None:
     def scaled(policy: str) -> Assembled:
         training = assembled(digits.prepared, precision=policy)

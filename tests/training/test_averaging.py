@@ -111,6 +111,7 @@ def validation_loss(folder: Path, prepared: Path) -> float:
     return float(-np.log(probabilities[np.arange(len(labels)), labels]).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_the_moving_average_of_the_best_epoch_is_validated_and_kept(
     digits: Stages, tmp_path: Path, precision: str

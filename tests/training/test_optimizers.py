@@ -101,6 +101,7 @@ def test_accumulation_makes_one_update_of_the_mean_gradient(policy: str) -> None
     np.testing.assert_allclose(np.concatenate(update(clipped, *batches)), [3, 3.5], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_accumulated_batches_train_as_one_large_batch(digits: Stages, tmp_path: Path) -> None:
     network = model(type="mlp", units=[16])
     sgd_section = {"epochs": 2, "optimizer": {"type": "sgd", "learning_rate": 0.5, "momentum": 0.9}}

@@ -118,6 +118,7 @@ def test_a_disk_that_takes_no_checkpoint_does_not_end_the_training(
     assert len(warnings) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [{"type": "constant"}, {"type": "step", "every_steps": 7}])
 def test_more_epochs_go_on_from_the_state_that_was_kept_as_if_planned_from_the_start(
     digits: Stages, tmp_path: Path, schedule: dict[str, Any]

@@ -85,6 +85,7 @@ def test_the_model_has_the_values_of_the_recipe(script, monkeypatch):
     assert hyperparameters.values["kind"] == "plain"
 
 
+@pytest.mark.slow
 def test_a_moved_script_trains(script, monkeypatch):
     from pipeline.execution import run
 

@@ -171,7 +171,10 @@ def killed_after(study, events, at_once=False):
         yield
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "algorithm",
+    [pytest.param(name, marks=() if name in ("random", "hyperband") else pytest.mark.slow) for name in ALGORITHMS],
+)
 def test_a_search_killed_at_any_event_ends_as_if_never_killed(algorithm):
     # The Gaussian process takes a second for each point: one key, so that it begins with the fourth, and few kills.
     is_slow = algorithm == "bayesian"

@@ -219,6 +219,7 @@ def results(failing):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "status", "cause"),
     [
