@@ -2,15 +2,16 @@
 
 The built-in recipes and every family of models at ordinary settings, on the data that come with the project: images,
 texts and tables, few examples, wrong labels, several labels at once, a rare class, values to predict, a pretrained part
-that stays frozen. Each is checked once and trained with several seeds; anything above a note on one that learns, or of
-which it is unknown how well it could, is a false alarm.
+that stays frozen, or is fine-tuned. Each is checked once and trained with several seeds; anything above a note on one
+that learns is a false alarm. Of some it is unknown how well they could learn: these are counted apart.
 """
 
 import argparse
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ LABELS = {"data": {"type": "npz", "path": "labels.npz"}, "preprocess": {"normali
 RARE = {"data": {"type": "npz", "path": "rare.npz"}, "preprocess": {"normalize": "unit"}}
 
 CNN = {"type": "cnn", "filters": [16, 32], "units": 64}
+FINE_TUNED = {"fine_tuning": {"epochs": 8, "learning_rate": 5e-4}}
 LAYERS = [
     {"type": "Conv2D", "filters": 16, "kernel_size": 3, "activation": "relu"},
     {"type": "Flatten"},
@@ -53,28 +55,29 @@ def network(x):
 """
 
 
-def _recipe(data: dict[str, Any], epochs: int, rate: float, *, weights: str | None = None, **model: Any) -> Any:
+def _recipe(data: dict[str, Any], epochs: int, rate: float, *, more: Mapping[str, Any] = {}, **model: Any) -> Any:
     optimizer = {"type": "adam", "learning_rate": rate}
-    train = {"epochs": epochs, "optimizer": optimizer, **({"class_weights": weights} if weights else {})}
-    return {**data, "model": model, "train": train}
+    return {**data, "model": model, "train": {"epochs": epochs, "optimizer": optimizer, **more}}
 
 
 RECIPES: dict[str, str | dict[str, Any]] = {
     "digits": "digits",
     "breast_cancer": "breast_cancer",
     "docstrings": "docstrings",
+    "digits_tune": "digits_tune",
     "cnn": _recipe(IMAGES, 15, 2e-3, **CNN),
     "cnn, few examples": _recipe(FEW, 40, 2e-3, **CNN, dropout=0.3),
     "cnn, wrong labels": _recipe(NOISY, 15, 2e-3, **CNN, dropout=0.3),
     "cnn, several labels": _recipe(LABELS, 15, 2e-3, **CNN),
     "cnn, a rare class": _recipe(RARE, 15, 2e-3, **CNN),
-    "the same, weighted": _recipe(RARE, 15, 2e-3, **CNN, weights="balanced"),
+    "the same, weighted": _recipe(RARE, 15, 2e-3, **CNN, more={"class_weights": "balanced"}),
     "resnet": _recipe(IMAGES, 10, 2e-3, type="resnet", filters=[8, 16], blocks=1),
     "convnext": _recipe(IMAGES, 15, 2e-3, type="convnext", filters=[16, 32], blocks=1, kernel_size=3, patch_size=1),
     "mlp on images": _recipe(IMAGES, 20, 2e-3, type="mlp", units=[64, 32]),
     "layers": _recipe(IMAGES, 15, 2e-3, type="layers", layers=LAYERS),
     "custom": _recipe(IMAGES, 15, 2e-3, type="custom", entry="network:network"),
     "transfer": _recipe(IMAGES, 20, 5e-3, type="transfer", source="source.keras"),
+    "transfer, fine-tuned": _recipe(IMAGES, 20, 5e-3, type="transfer", source="source.keras", more=FINE_TUNED),
     "mlp on a table": _recipe(TABLE, 30, 2e-3, type="mlp", units=[32]),
     "tabular mlp": _recipe(TABLE, 30, 2e-3, type="tabular", units=[32, 16]),
     "tabular resnet": _recipe(TABLE, 20, 2e-3, type="tabular", backbone="resnet", width=32),
@@ -82,6 +85,7 @@ RECIPES: dict[str, str | dict[str, Any]] = {
     "text, pooling": _recipe(TEXTS, 12, 5e-3, type="text", dropout=0.4),
     "text, conv1d": _recipe(TEXTS, 5, 2e-3, type="text", encoder="conv1d", dropout=0.4),
     "text, bilstm": _recipe(TEXTS, 5, 3e-3, type="text", encoder="bilstm", recurrent_units=[16], dropout=0.4),
+    "text, bigru": _recipe(TEXTS, 5, 3e-3, type="text", encoder="bigru", recurrent_units=[16], dropout=0.4),
     "text, transformer": _recipe(TEXTS, 6, 2e-3, type="text", encoder="transformer", blocks=1, dropout=0.3),
 }
 
@@ -168,13 +172,15 @@ def _summary(done: Sequence[Control]) -> Iterator[str]:
     """How many were called sick, of those that learnt and of the others."""
     from statsmodels.stats.proportion import proportion_confint
 
-    learnt = [each for each in done if not each.skill < LEARNT]
-    alarms = sum(bool(each.said) for each in learnt)
-    low, high = proportion_confint(alarms, len(learnt), method="wilson")
-    yield f"while they trained: {alarms} of {len(learnt)} were called sick [{low:.3f}, {high:.3f}]"
-    others = [each for each in done if each.skill < LEARNT]
-    if others:
-        yield f"of others, with a skill below {LEARNT}: {sum(bool(each.said) for each in others)} of {len(others)}"
+    groups = {
+        "while they trained": [each for each in done if each.skill >= LEARNT],
+        "of those whose skill is unknown": [each for each in done if math.isnan(each.skill)],
+        f"of others, with a skill below {LEARNT}": [each for each in done if each.skill < LEARNT],
+    }
+    for name, some in groups.items():
+        alarms = sum(bool(each.said) for each in some)
+        low, high = proportion_confint(alarms, len(some), method="wilson") if some else (0.0, 1.0)
+        yield f"{name}: {alarms} of {len(some)} were called sick [{low:.3f}, {high:.3f}]"
     checked = [each for each in done if each.said_before is not None]
     yield f"before the first step: {sum(bool(each.said_before) for each in checked)} of {len(checked)} recipes"
 

@@ -13,6 +13,9 @@ from tests.diagnosis.zoo import HEALTHY, SICK, Animal
 
 BATCH_SIZE = 32
 
+PLANTED = {"poor_initialization": "zero_init"}
+"""What is planted of a symptom, in words of the corpus: the initial weights of the zoo are zeros."""
+
 
 def zoo_cases() -> list[Case]:
     """All of the zoo, sick and healthy by turns; whether one is sick is known, since the fault was planted."""
@@ -29,8 +32,7 @@ def _by_turns(first: list[Case], second: list[Case]) -> Iterator[Case]:
 def _case(name: str, animal: Animal) -> Case:
     data = _data(animal)
     named = {animal.symptom, *animal.also} - {""}
-    symptoms = {*named, *(WORDS.get(symptom, symptom) for symptom in named)}
-    symptoms |= {"zero_init"} if animal.symptom == "poor_initialization" else set()
+    planted = PLANTED.get(animal.symptom, WORDS.get(animal.symptom, animal.symptom))
     return Case(
         id=name,
         batch_size=BATCH_SIZE,
@@ -42,8 +44,8 @@ def _case(name: str, animal: Animal) -> Case:
         reference=_reference(data),
         sick=bool(animal.symptom),
         fault=name if animal.symptom else "",
-        symptoms=frozenset(symptoms),
-        planted=frozenset({WORDS.get(animal.symptom, animal.symptom)} if animal.symptom else ()),
+        symptoms=frozenset({*named, *(WORDS.get(symptom, symptom) for symptom in named), planted} - {""}),
+        planted=frozenset({planted} - {""}),
         faulty_layers=_places(animal),
         mendable=animal.mendable,
         group="zoo",

@@ -292,3 +292,19 @@ def test_trials_whose_server_was_killed_go_on_in_others(here):
     assert "what it ran on is gone" in printed
     assert [trial.result.status for trial in Study.open("orphaned-1").trials()] == ["scored", "scored"]
     assert not training.is_running()
+
+
+@pytest.mark.slow
+def test_the_memory_of_the_driver_of_thirty_trials_is_flat(here):
+    path = write("many", trials=30)
+    used = {}
+    with driver(path, "train.epochs=1", "--workers=2") as process:
+        known = psutil.Process(process.pid)
+        while process.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                used[kinds("many").count("tell")] = known.memory_info().rss
+            time.sleep(0.2)
+    assert [trial.result.status for trial in Study.open("many-1").trials()] == ["scored"] * 30
+    assert (
+        max(used[told] for told in used if told >= 28) - max(used[told] for told in used if 5 <= told <= 8) < 8 * 2**20
+    )
