@@ -66,14 +66,13 @@ def compare(seed: int, trials: int, epochs: int) -> dict[str, Found]:
     with tempfile.TemporaryDirectory() as folder:
         run_alone(Path(folder), work="prepare", seed=seed)
         stock = measured(f"seed {seed}, stock", trials, work="stock", arrays=folder, **same)
-    longer = {**same, "trials": 3 * trials, "budget_secs": stock["secs"], "workers": 2}
+    longer = {"trials": 3 * trials, "budget_secs": stock["secs"]}
+    ours = {**same, "work": "ours", "workers": 2}
     found = {
         "stock": stock,
-        "ours": measured(f"seed {seed}, ours", trials, work="ours", workers=2, **same),
-        "unstopped": measured(
-            f"seed {seed}, ours, none stopped", trials, work="ours", workers=2, stop_sick=False, **same
-        ),
-        "longer": measured(f"seed {seed}, ours, as long", trials, work="ours", **longer),
+        "ours": measured(f"seed {seed}, ours", trials, **ours),
+        "unstopped": measured(f"seed {seed}, ours, none stopped", trials, **ours, stop_sick=False),
+        "longer": measured(f"seed {seed}, ours, as long", trials, **{**ours, **longer}),
     }
     points = [[each["point"] for each in found[name]["trials"][:trials]] for name in ("stock", "ours", "longer")]
     assert all(some == points[0][: len(some)] for some in points), "not the same points"
