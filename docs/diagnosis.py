@@ -87,7 +87,8 @@ report.findings  # as above
 print(report)  # a line a check: verdict, what was seen; below it what to change
 ```
 
-It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Every run says as
+It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Where the loss
+cannot take the labels at all, it says so and looks no further; the callback refuses to begin. Every run says as
 well what can be known from its labels and the first look of its diagnosis, which costs next to nothing: all checks but
 those of one batch, and save and load. For leakage its collect stage has looked already.
 """

@@ -17,6 +17,7 @@ from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_wait_measured
 from pipeline.diagnosis.signals import Epoch, Signals
+from pipeline.diagnosis.unfit import unfit_labels
 from pipeline.diagnosis.waiting import DataWait
 from pipeline.errors import UserError
 
@@ -94,7 +95,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks before the first step.
 
         Raises:
-            UserError: If the model has no compiled loss.
+            UserError: If the model has no compiled loss, or one that cannot take the labels.
         """
         self._ended = False
         if self.model.loss is None:
@@ -102,6 +103,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Diagnosis: expected a model with a compiled loss. {self.model.name} has none: its own `train_step` "
                 "computes what is minimised, which cannot be looked at from outside. Leave the callback out"
             )
+        if problem := unfit_labels(self.model, self._x, self._y):
+            raise UserError(f"Diagnosis: {self.model.name} cannot learn from these labels: {problem}")
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
         self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
         first = self._probe.read(0)
