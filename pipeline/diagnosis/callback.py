@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import psutil
 
+from pipeline.compute.memory import used_share
 from pipeline.diagnosis.diagnose import FIRST_QUESTION, diagnose, merged
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
@@ -175,7 +175,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         return replace(
             epoch,
             learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
-            memory_share=psutil.virtual_memory().percent / 100,
+            memory_share=used_share(),
             loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),
         )
 

@@ -151,7 +151,7 @@ class Epoch:
     secs: float = math.nan
     """Of the epoch, with validation; known of every epoch."""
     memory_share: float = math.nan
-    """Share of the machine's memory in use."""
+    """Share of the memory in use, of the machine or the container."""
     loss_scale: float = math.nan
     """Under mixed_float16."""
     wait_share: float = math.nan
