@@ -163,6 +163,11 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
         return self._epochs[0].epoch - 1 if self._epochs else self._begun
 
+    def break_off(self) -> None:
+        """Judges a training that ended within an epoch because its loss was no number."""
+        self.on_epoch_end(self._begun, {"loss": math.nan})
+        self.on_train_end()
+
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
         wait_share = self._waiting.share() if self._looks else math.nan

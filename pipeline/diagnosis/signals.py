@@ -205,6 +205,10 @@ class Signals:
         """The reading before the first step, or the earliest there is."""
         return self.readings[0]
 
+    def early(self, num_epochs: int) -> list[Reading]:
+        """Readings within the first epochs of this training, without that before its first step."""
+        return [each for each in self.readings if 0 < each.epoch - self.first_epoch <= num_epochs]
+
     @cached_property
     def losses(self) -> np.ndarray:
         """Training loss of each epoch, float64 `(epochs,)`."""
