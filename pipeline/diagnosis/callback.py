@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.compute.memory import used_share
 from pipeline.diagnosis.diagnose import FIRST_QUESTION, diagnose, merged
+from pipeline.diagnosis.examples import check_arrays
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
@@ -38,6 +39,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         on_sick: `stop` ends the training at the first critical finding.
         later_epochs: Epochs of the plan that this `fit` leaves to a later one; the training is judged by all of it.
         say: Called with findings above a note when they are made, the gravest first.
+
+    Raises:
+        UserError: If examples and labels are no arrays of equal length.
     """
 
     state_fields = ("seen", "steps_read")
@@ -53,6 +57,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         say: Callable[[list[Finding]], None] = lambda _: None,
     ):
         super().__init__()
+        check_arrays(x_probe=x_probe, y_probe=y_probe)
         self._say = say
         self._x, self._y = x_probe, y_probe
         self._on_sick, self._later_epochs = on_sick, later_epochs
@@ -158,15 +163,15 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._ended = not self._later_epochs
         self._diagnose()
 
-    @property
-    def _first_epoch(self) -> int:
-        """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
-        return self._epochs[0].epoch - 1 if self._epochs else self._begun
-
     def break_off(self) -> None:
         """Judges a training that ended within an epoch because its loss was no number."""
         self.on_epoch_end(self._begun, {"loss": math.nan})
         self.on_train_end()
+
+    @property
+    def _first_epoch(self) -> int:
+        """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
+        return self._epochs[0].epoch - 1 if self._epochs else self._begun
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
