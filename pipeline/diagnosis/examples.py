@@ -18,7 +18,7 @@ def check_arrays(**given: Any) -> None:
     Raises:
         UserError: Naming the first that is refused.
     """
-    counts = {}
+    counts: dict[str, int] = {}
     for name, arrays in given.items():
         leaves = keras.tree.flatten(arrays)
         if not leaves or not all(hasattr(each, "__getitem__") and len(getattr(each, "shape", ())) for each in leaves):

@@ -131,7 +131,7 @@ def task_of(model: keras.Model, labels: Any) -> Task:
     array = None if isinstance(labels, dict | list | tuple) else np.asarray(labels)
     from_logits = _from_logits(model.loss) if function else False
     unknown = Task("unknown", name, None, from_logits, np.zeros(0))
-    if array is None or function is None or array.ndim > 2 or function.ignores_a_class:
+    if array is None or function is None or array.ndim > 2 or getattr(function, "ignores_a_class", False):
         return unknown
     if name.removeprefix("sparse_") in CLASSES:
         sparse = name.startswith("sparse_") or array.ndim == 1

@@ -121,7 +121,7 @@ PLANTED = [
     ),
     Planted(
         "frozen_weights",
-        lambda: failed(layers={Column.UPDATE: 1e-6}),
+        lambda: failed(layers={Column.UPDATE: 1e-6}, facts={"learning_rate": 1e-6}),
         lambda: failed(layers={Column.UPDATE: [1e-6, 1e-6, 1e-3]}),
     ),
     Planted(

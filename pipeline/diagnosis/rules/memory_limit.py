@@ -10,7 +10,7 @@ from pipeline.diagnosis.signals import Signals
 
 
 class MemoryLimit(Rule):
-    """The memory is nearly used up, of the machine or its container: the next growth ends the run, or slows it down."""
+    """Memory of the machine or its container is nearly used up: the next growth ends the run, or swapping slows it."""
 
     symptom = "memory_limit"
     source = "ours"
