@@ -2,18 +2,22 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.diagnosis.before import CHECKS, Check
-from pipeline.diagnosis.candidates import BODIES
-from pipeline.diagnosis.learning import FirstQuestion
-from pipeline.diagnosis.remedies import TRAVEL, Remedy
-from pipeline.diagnosis.rules import RULES
-from pipeline.diagnosis.rules.rule import Rule
-
 ROOT = Path(__file__).parent.parent
+
+sys.path.insert(0, str(ROOT))  # the planted faults are those of the tests
+
+from pipeline.diagnosis.before import CHECKS, Check  # noqa: E402
+from pipeline.diagnosis.candidates import BODIES  # noqa: E402
+from pipeline.diagnosis.learning import FirstQuestion  # noqa: E402
+from pipeline.diagnosis.remedies import TRAVEL, Remedy  # noqa: E402
+from pipeline.diagnosis.rules import RULES  # noqa: E402
+from pipeline.diagnosis.rules.rule import Rule  # noqa: E402
+from tests.diagnosis.test_rules import PLANTED, found  # noqa: E402
 
 MEASURED = ROOT / "benchmarks/diagnosis.txt"
 """What `python -m benchmarks.diagnosis --corpus DIR` printed."""
@@ -87,7 +91,8 @@ report.findings  # as above
 print(report)  # a line a check: verdict, what was seen; below it what to change
 ```
 
-It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Every run says as
+It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Where the loss
+cannot take the labels at all, it says so and looks no further, and the callback refuses to begin. Every run says as
 well what can be known from its labels and the first look of its diagnosis, which costs next to nothing: all checks but
 those of one batch, and save and load. For leakage its collect stage has looked already.
 """
@@ -214,8 +219,18 @@ def _described(heading: str, described: Rule | Check) -> str:
     text += [_fields(described)] if type(described).model_fields else []
     if isinstance(described, Rule) and not type(described).model_fields:
         text += ["No threshold: it is so, or it is not.\n"]
-    text += ["What usually helps:\n", _remedies(described.remedies)] if described.remedies else []
+    remedies = described.remedies if isinstance(described, Check) else _found_remedies(described)
+    whose = "" if isinstance(described, Check) else ", in numbers of the training in the picture"
+    text += [f"What usually helps{whose}:\n", _remedies(remedies)] if remedies else []
     return "\n".join(text)
+
+
+def _found_remedies(rule: Rule) -> tuple[Remedy, ...]:
+    """What the first planted fault of a rule gets, of which its picture is made; rates and sizes are of that one."""
+    planted = next(each for each in PLANTED if each.symptom == rule.symptom)
+    finding = found(planted.sick(), rule.symptom)
+    assert finding
+    return finding.remedies
 
 
 def _first_paragraph(described: Rule | Check) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
 from pipeline.augment import Inputs, augmenter
 from pipeline.augment.mixing import Step, mixing
+from pipeline.compute.memory import total_bytes
 from pipeline.recipe.augment import AugmentConfig
 from pipeline.sampling import balanced, natural, unshuffled
 
@@ -163,7 +163,7 @@ def read_prepared(
     """
     paths = {path.stem: path for path in sorted(folder.glob("*.npy")) if path.stem not in ("label", "id")}
     size_bytes = sum(path.stat().st_size for path in paths.values())
-    fits = size_bytes <= SHARE_OF_MEMORY * psutil.virtual_memory().total
+    fits = size_bytes <= SHARE_OF_MEMORY * total_bytes()
     mmap_mode: Literal["r"] | None = None if memory == "memory" or (memory == "auto" and fits) else "r"
     arrays = {name: np.load(path, mmap_mode=mmap_mode) for name, path in paths.items()}
     return arrays, np.load(folder / "label.npy")

@@ -9,14 +9,16 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import psutil
 
+from pipeline.compute.memory import used_share
 from pipeline.diagnosis.diagnose import FIRST_QUESTION, diagnose, merged
+from pipeline.diagnosis.examples import check_arrays
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_wait_measured
 from pipeline.diagnosis.signals import Epoch, Signals
+from pipeline.diagnosis.unfit import unfit_labels
 from pipeline.diagnosis.waiting import DataWait
 from pipeline.errors import UserError
 
@@ -37,6 +39,9 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         on_sick: `stop` ends the training at the first critical finding.
         later_epochs: Epochs of the plan that this `fit` leaves to a later one; the training is judged by all of it.
         say: Called with findings above a note when they are made, the gravest first.
+
+    Raises:
+        UserError: If examples and labels are no arrays of equal length.
     """
 
     state_fields = ("seen", "steps_read")
@@ -52,6 +57,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         say: Callable[[list[Finding]], None] = lambda _: None,
     ):
         super().__init__()
+        check_arrays(x_probe=x_probe, y_probe=y_probe)
         self._say = say
         self._x, self._y = x_probe, y_probe
         self._on_sick, self._later_epochs = on_sick, later_epochs
@@ -94,7 +100,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks before the first step.
 
         Raises:
-            UserError: If the model has no compiled loss.
+            UserError: If the model has no compiled loss, or one that cannot take the labels.
         """
         self._ended = False
         if self.model.loss is None:
@@ -102,6 +108,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Diagnosis: expected a model with a compiled loss. {self.model.name} has none: its own `train_step` "
                 "computes what is minimised, which cannot be looked at from outside. Leave the callback out"
             )
+        if problem := unfit_labels(self.model, self._x, self._y):
+            raise UserError(f"Diagnosis: {self.model.name} cannot learn from these labels: {problem}")
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
         self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
         first = self._probe.read(0)
@@ -155,6 +163,11 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._ended = not self._later_epochs
         self._diagnose()
 
+    def break_off(self) -> None:
+        """Judges a training that ended within an epoch because its loss was no number."""
+        self.on_epoch_end(self._begun, {"loss": math.nan})
+        self.on_train_end()
+
     @property
     def _first_epoch(self) -> int:
         """Epochs that were over when the training began; `seen` may have been put back within an epoch."""
@@ -172,7 +185,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         return replace(
             epoch,
             learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
-            memory_share=psutil.virtual_memory().percent / 100,
+            memory_share=used_share(),
             loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),
         )
 

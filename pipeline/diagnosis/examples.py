@@ -6,6 +6,29 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline.errors import UserError
+
+
+def check_arrays(**given: Any) -> None:
+    """Refuses what is no array, nor a dict or list of arrays, and what has other numbers of examples than the rest.
+
+    Args:
+        given: By the name that the user knows it by.
+
+    Raises:
+        UserError: Naming the first that is refused.
+    """
+    counts: dict[str, int] = {}
+    for name, arrays in given.items():
+        leaves = keras.tree.flatten(arrays)
+        if not leaves or not all(hasattr(each, "__getitem__") and len(getattr(each, "shape", ())) for each in leaves):
+            kind = type(arrays).__name__
+            raise UserError(f"{name}: expected an array, or a dict or list of arrays, as NumPy has. Received: {kind}")
+        counts |= {f"{name}[{place}]" if place else name: len(each) for place, each in enumerate(leaves)}
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        found = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise UserError(f"{' and '.join(given)}: expected equally many examples, one at least. Received: {found}")
+
 
 def num_examples(x: Any) -> int:
     """Counts the examples of arrays."""

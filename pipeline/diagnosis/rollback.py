@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from pipeline.diagnosis.candidates import LATE
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import FirstQuestion
@@ -13,7 +11,7 @@ QUESTION = FirstQuestion()
 
 
 def healthy_epochs(signals: Signals, findings: Sequence[Finding]) -> int:
-    """Epochs after which a training was best, had learnt something, and its steps were not too large yet.
+    """Epochs of a training after which it was best, had learnt something, and its steps were not too large yet.
 
     Args:
         signals: Of the training.
@@ -23,8 +21,9 @@ def healthy_epochs(signals: Signals, findings: Sequence[Finding]) -> int:
         0 where there is no such state, so that only a new start helps.
     """
     late = [finding.first_epoch for finding in findings if finding.rank and finding.symptom in LATE]
-    before = signals.scores[: min(late)] if late and signals.epochs else np.zeros(0)
-    if not len(before):
+    healthy = max(0, min(late) - signals.first_epoch) if late and signals.epochs else 0
+    before = signals.scores[:healthy]
+    if not healthy:
         return 0
     best = int(before.argmax())
     return best + 1 if QUESTION.skill_of(signals, float(before[best])) >= QUESTION.half_way else 0

@@ -151,7 +151,7 @@ class Epoch:
     secs: float = math.nan
     """Of the epoch, with validation; known of every epoch."""
     memory_share: float = math.nan
-    """Share of the machine's memory in use."""
+    """Share of the memory in use, of the machine or the container."""
     loss_scale: float = math.nan
     """Under mixed_float16."""
     wait_share: float = math.nan
@@ -204,6 +204,10 @@ class Signals:
     def first(self) -> Reading:
         """The reading before the first step, or the earliest there is."""
         return self.readings[0]
+
+    def early(self, num_epochs: int) -> list[Reading]:
+        """Readings within the first epochs of this training, without that before its first step."""
+        return [each for each in self.readings if 0 < each.epoch - self.first_epoch <= num_epochs]
 
     @cached_property
     def losses(self) -> np.ndarray:

@@ -123,15 +123,15 @@ def task_of(model: keras.Model, labels: Any) -> Task:
     """Reads the task from a compiled model's loss and from labels of the form that `fit` takes.
 
     Args:
-        model: Compiled; several losses, one that Keras does not know, or several labels an example of which each is a
-            class (tagging), make an unknown task.
+        model: Compiled; several losses, one that Keras does not know or that leaves a class out, or several labels an
+            example of which each is a class (tagging), make an unknown task.
         labels: Of the probe.
     """
     name, function = _loss(model)
     array = None if isinstance(labels, dict | list | tuple) else np.asarray(labels)
     from_logits = _from_logits(model.loss) if function else False
     unknown = Task("unknown", name, None, from_logits, np.zeros(0))
-    if array is None or function is None or array.ndim > 2:
+    if array is None or function is None or array.ndim > 2 or getattr(function, "ignores_a_class", False):
         return unknown
     if name.removeprefix("sparse_") in CLASSES:
         sparse = name.startswith("sparse_") or array.ndim == 1
@@ -167,7 +167,8 @@ def labels_problem(task: Task, labels: Any, num_outputs: int) -> str:
         return ""
     if task.loss_name.startswith("sparse_"):
         if array.min() < 0 or array.max() >= num_outputs:
-            return f"labels go from {array.min():g} to {array.max():g}, but there are {num_outputs} outputs, from 0"
+            places = f"an output of width {num_outputs} takes class indices from 0 to {num_outputs - 1}"
+            return f"labels go from {array.min():g} to {array.max():g}, but {places}"
     elif array.ndim == 2 and not np.allclose(array.sum(axis=1), 1, atol=1e-3):
         return "one-hot labels must add up to 1 in each row"
     return ""
@@ -195,6 +196,7 @@ def _loss(model: keras.Model) -> tuple[str, LossFunction | None]:
         return _losses(plain, labels, outputs)
 
     losses.label_smoothing = kwargs.get("label_smoothing", 0)  # type: ignore[attr-defined]
+    losses.ignores_a_class = kwargs.get("ignore_class") is not None  # type: ignore[attr-defined]
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), losses
 
 

@@ -1,7 +1,6 @@
 """Diagnoses a training of a recipe: probes the validation split, puts what is found into the stage's record."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -115,8 +114,7 @@ def record(diagnosis: Diagnosis, journal: Journal) -> None:
 
 def record_broken(diagnosis: Diagnosis, journal: Journal) -> None:
     """Judges a training that ended within an epoch because its loss was no number, and records that."""
-    diagnosis.on_epoch_end(diagnosis.signals.epoch, {"loss": math.nan})
-    diagnosis.on_train_end()
+    diagnosis.break_off()
     record(diagnosis, journal)
 
 

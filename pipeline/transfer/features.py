@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
-import psutil
 
 from pipeline.batches import SHARE_OF_MEMORY
+from pipeline.compute.memory import total_bytes
 from pipeline.serving.outputs import BATCH_SIZE, predictor
 
 Arrays = dict[str, np.ndarray]
@@ -35,7 +35,7 @@ def compute_features(
         memory: Where they are kept; auto: in memory while they fit in a quarter of it.
     """
     num_examples, width = len(next(iter(arrays.values()))), extractor.output.shape[-1]
-    fits = 4 * num_examples * width <= SHARE_OF_MEMORY * psutil.virtual_memory().total
+    fits = 4 * num_examples * width <= SHARE_OF_MEMORY * total_bytes()
     predict = predictor(extractor)
     predict({name: array[:1] for name, array in arrays.items()})
     features: np.ndarray

@@ -45,6 +45,22 @@ class OwnStep(keras.Model):  # type: ignore[misc]
         return {f"my_{name}": value for name, value in super().train_step(data).items()}
 
 
+class OwnWeights(keras.Model):  # type: ignore[misc]
+    """Weights of the model itself, in no layer."""
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(4, 1), name="kernel")
+
+    def call(self, x: Any) -> Any:
+        return tf.sigmoid(tf.matmul(x, self.kernel))
+
+
+def own_weights() -> Fitted:
+    model = OwnWeights()
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    return model, X, Y
+
+
 def functions() -> Fitted:
     model = Functions()
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -106,6 +122,7 @@ MODELS: tuple[Callable[[], Fitted], ...] = (
     functions,
     operations,
     own_step,
+    own_weights,
     tagging,
     own_loss,
     two_outputs_one_loss,
@@ -126,12 +143,20 @@ def test_it_is_watched_to_its_end_and_not_called_sick(made: Callable[[], Fitted]
     assert [finding.symptom for finding in diagnosis.findings if finding.severity == "critical"] == []
 
 
-@pytest.mark.parametrize("made", [functions, operations, tagging, own_loss, two_outputs_one_loss])
+@pytest.mark.parametrize("made", [functions, operations, own_weights, tagging, own_loss, two_outputs_one_loss])
 def test_it_is_looked_at_before_it_trains(made: Callable[[], Fitted]) -> None:
     keras.utils.set_random_seed(2)
     model, x, y = made()
     symptoms = [finding.symptom for finding in preflight(model, x, y).findings if finding.rank]
     assert set(symptoms) <= {"not_loadable"}
+
+
+def test_a_model_without_layers_is_watched_as_far_as_can_be() -> None:
+    model, x, y = own_weights()
+    diagnosis = Diagnosis(x, y)
+    model.fit(x, y, epochs=8, verbose=0, callbacks=[diagnosis])
+    assert diagnosis.signals.facts.layers == ()
+    assert diagnosis.healthy, diagnosis.findings
 
 
 def test_one_epoch_is_judged_by_nothing_it_could_not_have_reached() -> None:

@@ -1,11 +1,16 @@
 """The public callback on real models: what it sees, and that it changes nothing."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.diagnosis import Diagnosis
 from pipeline.diagnosis.signals import Column
+from pipeline.errors import UserError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(128, 4)).astype("float32")
@@ -142,3 +147,54 @@ def test_recurrent_and_several_outputs_get_what_can_be_seen() -> None:
     assert {layer.name for layer in diagnosis.signals.facts.layers} == {"memory", "a", "b"}
     assert np.isfinite(diagnosis.signals.last.loss)
     assert (diagnosis.signals.last.layers[:, Column.GRADIENT] > 0).all()
+
+
+def test_a_training_that_goes_on_is_held_to_its_first_epochs() -> None:
+    model, diagnosis = network(), Diagnosis(X, Y)
+    model.compile(keras.optimizers.SGD(1e-7), "binary_crossentropy", metrics=["accuracy"])
+    model.fit(X, Y, initial_epoch=20, epochs=24, batch_size=32, verbose=0, callbacks=[diagnosis])
+    assert "frozen_weights" in [finding.symptom for finding in diagnosis.findings]
+
+
+def test_a_training_that_breaks_off_within_an_epoch_says_in_which() -> None:
+    model, diagnosis = network(), Diagnosis(X, Y)
+    watching = keras.callbacks.CallbackList([diagnosis], model=model, epochs=30, steps=4)
+    watching.on_train_begin()
+    watching.on_epoch_begin(20)
+    diagnosis.break_off()
+    assert [(each.symptom, each.first_epoch) for each in diagnosis.findings if each.symptom == "nan"] == [("nan", 21)]
+
+
+@pytest.mark.slow
+def test_overfitting_of_values_is_told_by_the_losses_of_the_epochs_that_have_a_validation() -> None:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.layers.Dense(64, activation="relu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    noise = np.random.default_rng(3).normal(size=128).astype("float32")
+    few, others = (X[:32], noise[:32]), (X[32:], noise[32:])
+    diagnosis = Diagnosis(*others)
+    model.fit(*few, epochs=60, validation_data=others, validation_freq=2, verbose=0, callbacks=[diagnosis])
+    finding = next(each for each in diagnosis.findings if each.symptom == "overfitting")
+    assert finding.message.startswith("The validation loss has risen by ")
+    assert np.isfinite(list(finding.evidence.values())).all()
+
+
+def batches() -> Iterator[Any]:
+    yield X, Y
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "problem"),
+    [
+        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(32), None, "x_probe: expected an array"),
+        (batches(), None, "x_probe: expected an array"),
+        (X, None, "y_probe: expected an array"),
+        (X.tolist(), Y, "x_probe: expected an array"),
+        (X, Y[:100], "equally many examples.* x_probe has 128, y_probe has 100"),
+        ({"a": X, "b": X[:9]}, Y, r"x_probe has 128, x_probe\[1\] has 9, y_probe has 128"),
+        (X[:0], Y[:0], "one at least"),
+    ],
+)
+def test_what_is_no_array_is_refused_where_it_is_given(x: Any, y: Any, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        Diagnosis(x, y)

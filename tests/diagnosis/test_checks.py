@@ -20,6 +20,9 @@ CONSTANT_WITH_ZEROS_LAST = {**FADING, Column.WEIGHT: [0.3, 0.3, 0.0]}
 SCALED_BRANCH = {Column.GRADIENT: [0.1, 1e-8, 0.1]}
 
 
+SOFTMAX_OF_LABELS = {"task": "labels", "output_activation": "softmax", "loss": "binary_crossentropy"}
+
+
 def seen(
     *, layers: Change | None = None, loss: float = 1.4, facts: dict[str, Any] | None = None, **fields: Any
 ) -> Seen:
@@ -94,6 +97,13 @@ PLANTED = [
     Planted(
         "improper_activation",
         lambda: seen(facts={"task": "labels", "output_activation": "sigmoid"}, exclusive=True),
+        lambda: seen(facts={"task": "labels", "output_activation": "sigmoid"}),
+        "note",
+        layer="output",
+    ),
+    Planted(
+        "improper_activation",
+        lambda: seen(facts=SOFTMAX_OF_LABELS, exclusive=True),
         lambda: seen(facts={"task": "labels", "output_activation": "sigmoid"}),
         "note",
         layer="output",

@@ -1,10 +1,12 @@
 """The pre-flight on real Keras models: healthy ones may begin, planted faults are found, the model is left alone."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 
-from pipeline.diagnosis import preflight
+from pipeline.diagnosis import Diagnosis, preflight
 from pipeline.diagnosis.before import Report
 from pipeline.diagnosis.before.look import find_leaks, look
 from pipeline.diagnosis.before.reload import reload
@@ -12,7 +14,9 @@ from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.before.telling import telling_columns
 from pipeline.diagnosis.examples import distinct
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.unfit import unfit_labels
 from pipeline.errors import UserError
+from pipeline.training.losses import OneHotLoss
 from tests.diagnosis.zoo import HEALTHY, SICK, Animal
 from tests.diagnosis.zoo.animal import NUM_CLASSES, X, Y
 
@@ -170,6 +174,41 @@ def test_examples_of_a_batch_are_distinct_and_of_all_classes() -> None:
     chosen, labels = distinct(x, y, 8)
     assert len(np.unique(chosen)) == 8
     assert {0, 9} <= set(labels.tolist())
+
+
+ONE_HOT = np.eye(NUM_CLASSES, dtype="float32")[Y]
+LOSS = {"sparse": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy"}
+UNFIT = [
+    ("sparse", Y + 1, "labels go from 1 to 3, but an output of width 3 takes class indices from 0 to 2"),
+    ("sparse", ONE_HOT, "takes class indices; these are rows .* use categorical_crossentropy"),
+    ("one-hot", Y, "takes rows .*; these are class indices: use sparse_categorical_crossentropy"),
+    ("one-hot", Y[:, None], "these are class indices: use sparse_categorical_crossentropy"),
+    ("one-hot", ONE_HOT[:, :2], r"cannot compare labels of shape \(\d+, 2\) with an output of shape \(None, 3\)"),
+]
+
+
+@pytest.mark.parametrize(("loss", "y", "problem"), UNFIT)
+def test_labels_that_the_loss_cannot_take_are_said_in_words(loss: str, y: np.ndarray, problem: str) -> None:
+    model = classifier(keras.layers.Dense(8, activation="relu"), loss=LOSS[loss])
+    (finding,) = preflight(model, X, y).findings
+    assert (finding.symptom, finding.severity) == ("wrong_labels", "critical")
+    assert re.search(problem, finding.message, re.IGNORECASE)
+    with pytest.raises(UserError, match=problem):
+        model.fit(X, y, verbose=0, callbacks=[Diagnosis(X, y)])
+
+
+def test_one_wrong_label_among_all_is_found() -> None:
+    y = np.where(np.arange(len(X)) == 1, NUM_CLASSES, Y)
+    assert symptoms(preflight(classifier(), X, y)) == ["wrong_labels"]
+
+
+def test_labels_that_keras_or_a_loss_of_ones_own_takes_are_let_pass() -> None:
+    for loss, y in (
+        (keras.losses.SparseCategoricalCrossentropy(ignore_class=255), np.where(Y == 2, 255, Y)),
+        (OneHotLoss(keras.losses.CategoricalCrossentropy()), Y),
+        (LOSS["sparse"], Y[:, None]),
+    ):
+        assert unfit_labels(classifier(loss=loss), X, y) == ""
 
 
 def test_what_cannot_be_looked_at_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 from pipeline.diagnosis.diagnose import diagnose, merged
 from pipeline.diagnosis.figures import drawn, in_line
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.rollback import healthy_epochs
 from pipeline.diagnosis.rules import RULES, SYMPTOMS
 from pipeline.diagnosis.siblings import stuck
 from pipeline.diagnosis.signals import Column, Signals
@@ -43,6 +44,12 @@ def failed(losses: list[float] = FLAT, **changes: object) -> Signals:
 
 def accuracy(training_accuracy: list[float], validation: list[float], val_loss: list[float]) -> dict[str, list[float]]:
     return {"accuracy": training_accuracy, "val_accuracy": validation, "val_loss": val_loss}
+
+
+def values(losses: list[float], val_losses: list[float], **changes: object) -> Signals:
+    """A regression that ended; a constant answer's loss is 1, nearest neighbours get an R² of 0.9."""
+    facts = {"task": "values", "constant_loss": 1.0, "chance": 0.0, "label_spread": 1.0}
+    return training(losses, ended=True, logs={"val_loss": val_losses}, facts=facts, **changes)
 
 
 def rising(first: float, last: float) -> list[float]:
@@ -114,7 +121,7 @@ PLANTED = [
     ),
     Planted(
         "frozen_weights",
-        lambda: failed(layers={Column.UPDATE: 1e-6}),
+        lambda: failed(layers={Column.UPDATE: 1e-6}, facts={"learning_rate": 1e-6}),
         lambda: failed(layers={Column.UPDATE: [1e-6, 1e-6, 1e-3]}),
     ),
     Planted(
@@ -169,6 +176,12 @@ PLANTED = [
         lambda: failed(JUMPING),
         lambda: failed([1.2 + 0.04 * (i % 2) for i in range(40)]),
     ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={"output_activation": "log_softmax"}),
+        lambda: failed(facts={"output_activation": "log_softmax", "from_logits": True}),
+        "output",
+    ),
     Planted("class_collapse", lambda: failed(top_share=1.0), lambda: failed(top_share=0.8)),
     Planted(
         "overfitting",
@@ -179,6 +192,18 @@ PLANTED = [
             rising(1.3, 0.25), ended=True, logs=accuracy(rising(0.3, 0.95), rising(0.3, 0.9), rising(1.2, 0.3))
         ),
         severity="warning",
+    ),
+    Planted(
+        "overfitting",
+        lambda: values(rising(1.0, 0.1), rising(0.9, 1.2), score=0.3),
+        lambda: values(rising(1.0, 0.1), rising(0.9, 0.3), score=0.3),
+        severity="warning",
+    ),
+    Planted(
+        "overfitting",
+        lambda: values(rising(1.0, 0.1), rising(0.2, 0.4), score=0.85),
+        lambda: values(rising(1.0, 0.1), rising(0.2, 0.21), score=0.85),
+        severity="note",
     ),
     Planted(
         "label_noise",
@@ -293,6 +318,50 @@ def test_a_healthy_training_has_no_findings() -> None:
 @pytest.mark.parametrize("layers", [{Column.DEAD: [0.1, 0.9, 0.0]}, {Column.SATURATED: [0.9, 0.9, 0.0]}])
 def test_what_does_not_keep_a_training_from_learning_is_a_note(layers: dict[Column, list[float]]) -> None:
     assert {finding.severity for finding in diagnose(training(layers=layers))} == {"note"}
+
+
+def begun_at(epoch: int, signals: Signals) -> Signals:
+    """The same training, begun after so many epochs."""
+    readings = [replace(each, epoch=each.epoch + epoch * (each.epoch > 0)) for each in signals.readings]
+    epochs = [replace(each, epoch=each.epoch + epoch) for each in signals.epochs]
+    facts = replace(signals.facts, planned_epochs=signals.facts.planned_epochs + epoch)
+    return replace(signals, facts=facts, readings=readings, epochs=epochs)
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=[f"{each.symptom}-{i}" for i, each in enumerate(PLANTED)])
+def test_a_training_that_begins_later_is_judged_from_there(planted: Planted) -> None:
+    late = found(begun_at(50, planted.sick()), planted.symptom)
+    assert late is not None
+    assert late.severity == planted.severity
+    assert found(begun_at(50, planted.near_miss()), planted.symptom) is None
+
+
+def test_healthy_epochs_are_counted_from_the_first_of_the_training() -> None:
+    signals = training(
+        JUMPING[:10], logs={"accuracy": [0.3, 0.5, 0.9, 0.8, *[0.25] * 6]}, layers={Column.UPDATE: [0.2, 0.01, 0.01]}
+    )
+    late = begun_at(50, signals)
+    finding = Finding("nan", "critical", "", first_epoch=5)
+    assert healthy_epochs(signals, [finding]) == 3
+    assert healthy_epochs(late, [replace(finding, first_epoch=55)]) == 3
+    assert healthy_epochs(late, [replace(finding, first_epoch=52)]) == 0
+
+
+def test_epochs_without_a_validation_are_left_out() -> None:
+    signals = values(rising(1.0, 0.1), rising(0.9, 1.2), score=0.3)
+    every_other = [
+        each if each.epoch % 2 == 0 else replace(each, logs={"loss": each["loss"]}) for each in signals.epochs
+    ]
+    finding = found(replace(signals, epochs=every_other), "overfitting")
+    assert finding is not None
+    assert finding.message.startswith("The validation loss has risen by 31% since epoch 2, while")
+    assert finding.first_epoch == 2
+
+
+def test_steps_that_are_too_small_are_not_called_a_falling_loss() -> None:
+    finding = found(failed([1.386 + 0.001 * i for i in range(40)], layers={Column.UPDATE: 1e-6}), "slow_convergence")
+    assert finding is not None
+    assert finding.message.startswith("The first steps changed the weights by at most 1e-06 of their size each")
 
 
 def test_causes_are_named_before_consequences() -> None:

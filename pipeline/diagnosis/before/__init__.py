@@ -88,19 +88,12 @@ def preflight(
         batch_size: Likewise.
 
     Raises:
-        UserError: If the model is not compiled, or examples are no arrays.
+        UserError: If the model is not compiled, or examples and labels are no arrays of equal length.
     """
     from pipeline.diagnosis.before.look import find_leaks, look
+    from pipeline.diagnosis.examples import check_arrays
 
     if not getattr(model, "compiled", False):
         raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")
-    if not all(hasattr(each, "__getitem__") and hasattr(each, "shape") for each in _leaves(x)):
-        raise UserError(f"x: expected an array, or a dict or list of arrays. Received: {type(x).__name__}")
+    check_arrays(x=x, y=y)
     return judge(look(model, x, y, epochs=epochs, batch_size=batch_size, leaks=find_leaks(x, y, x_val)))
-
-
-def _leaves(x: Any) -> list[Any]:
-    if isinstance(x, dict | list | tuple):
-        values = x.values() if isinstance(x, dict) else x
-        return [leaf for each in values for leaf in _leaves(each)]
-    return [x]

@@ -16,6 +16,7 @@ from pipeline.diagnosis.examples import contents, evenly, num_examples
 from pipeline.diagnosis.probe import NUM_EXAMPLES, Probe
 from pipeline.diagnosis.signals import Facts, Reading
 from pipeline.diagnosis.task import Task, task_of
+from pipeline.diagnosis.unfit import unfit_labels
 
 SAME_SIZE = 0.1
 """Relative difference of a kernel's size from that of a fresh one up to which it counts as drawn, never trained."""
@@ -32,7 +33,7 @@ def look(
     leaks: Leaks | None = None,
     saved: keras.Model | None = None,
 ) -> Seen:
-    """Looks at everything; takes some steps, and leaves the model as it was.
+    """Looks at everything, or at the labels alone where the loss cannot take them; leaves the model as it was.
 
     Args:
         model: Compiled.
@@ -44,6 +45,8 @@ def look(
         leaks: What is known of leakage; None: it was not looked for.
         saved: What is saved in the end, where it is not the model itself.
     """
+    if problem := unfit_labels(model, x, y):
+        return Seen(Facts(epochs, labels_problem=problem), leaks=leaks)
     probe_x, probe_y = evenly(x, y, NUM_EXAMPLES)
     probe = Probe(model, probe_x, probe_y)
     reading = probe.read(0)

@@ -32,8 +32,10 @@ class DeadLayer(Rule):
         last = signals.last.layers
         size, spread = last[:, Column.SIZE], last[:, Column.SPREAD]
         constant = np.isfinite(size) & (spread <= self.max_spread * size)
+        if not constant.any():
+            return
         first = int(constant.argmax())
-        if not constant.any() or (first and spread[first - 1] < self.min_before * size[first - 1]):
+        if first and spread[first - 1] < self.min_before * size[first - 1]:
             return
         name = signals.facts.layers[first].name
         yield self.finding(

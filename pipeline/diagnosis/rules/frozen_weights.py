@@ -24,9 +24,7 @@ class FrozenWeights(Rule):
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Looks at the largest update of any trainable layer early on; updates shrink where a network has learnt."""
-        early = [
-            reading for reading in signals.readings if 0 < reading.epoch <= max(5, signals.facts.planned_epochs // 10)
-        ]
+        early = signals.early(max(5, signals.planned_epochs // 10))
         trainable = np.array([layer.trainable for layer in signals.facts.layers], bool)
         if not early or not trainable.any():
             return

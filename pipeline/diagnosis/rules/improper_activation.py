@@ -8,7 +8,7 @@ from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
 from pipeline.diagnosis.rules.rule import Rule, if_failed
 from pipeline.diagnosis.signals import RANGES, Facts, Signals
 
-PROPER = {"classes": ("softmax", "log_softmax"), "binary": ("sigmoid",), "labels": ("sigmoid",)}
+PROPER = {"classes": ("softmax",), "binary": ("sigmoid",), "labels": ("sigmoid",)}
 """Output activations that give what the losses of a task take, where they do not take logits."""
 
 HARMLESS = {("classes", "sigmoid")}

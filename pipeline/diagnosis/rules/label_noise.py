@@ -41,8 +41,8 @@ class LabelNoise(Rule):
             yield self.finding(
                 signals,
                 "note",
-                f"Validation accuracy fell by {fall:.1%} since epoch {best + 1}, while training accuracy rose by "
-                f"{gain:.1%}: some labels may be wrong.",
+                f"Validation accuracy fell by {fall:.1%} since epoch {signals.epochs[best].epoch}, while training "
+                f"accuracy rose by {gain:.1%}: some labels may be wrong.",
                 since=best + 1,
                 evidence={"fall": float(fall), "gain": float(gain), "best epoch": best + 1},
                 confidence=0.6,

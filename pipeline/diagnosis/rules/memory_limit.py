@@ -10,7 +10,7 @@ from pipeline.diagnosis.signals import Signals
 
 
 class MemoryLimit(Rule):
-    """The machine's memory is nearly used up: the next growth ends the run, or swapping slows it down."""
+    """Memory of the machine or its container is nearly used up: the next growth ends the run, or swapping slows it."""
 
     symptom = "memory_limit"
     source = "ours"
@@ -18,7 +18,7 @@ class MemoryLimit(Rule):
     remedies = (LESS_MEMORY,)
 
     max_share: float = 0.97
-    """Share of the machine's memory in use, by all processes."""
+    """Share of the memory of the machine or the container in use, by all processes; files in the cache are free."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Looks at what is known last; it may be another process's doing, so that it is worth a note only."""

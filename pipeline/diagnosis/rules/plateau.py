@@ -30,11 +30,13 @@ class Plateau(Rule):
         quarter = len(losses) // 4
         fall = signals.fall(quarter)
         if abs(fall) <= self.max_fall:
+            since = len(losses) - 2 * quarter
+            epoch = signals.first_epoch + since
             yield self.finding(
                 signals,
                 "warning",
-                f"The loss has stood still at {losses[-quarter:].mean():.3g} since epoch {len(losses) - 2 * quarter}.",
-                since=len(losses) - 2 * quarter,
+                f"The loss has stood still at {losses[-quarter:].mean():.3g} since epoch {epoch}.",
+                since=since,
                 evidence={"fall": fall},
                 confidence=0.7,
             )

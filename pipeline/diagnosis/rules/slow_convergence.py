@@ -33,13 +33,19 @@ class SlowConvergence(Rule):
         fall = signals.fall(max(2, int(len(signals.losses) * self.window / 2)))
         pace = float(np.nan_to_num(signals.column(Column.UPDATE)[1:4], nan=1.0).max(initial=0.0))
         slow = len(signals.readings) > 1 and 0 < pace < self.min_change
-        if not slow and not (signals.epoch >= signals.facts.planned_epochs and fall > self.min_fall):
-            return
         facts = signals.facts
+        falls = fall > self.min_fall
+        if not slow and not (signals.epoch >= facts.planned_epochs and falls):
+            return
+        words = (
+            f"The loss still falls, by {fall:.1%} over the last epochs"
+            if falls
+            else f"The first steps changed the weights by at most {pace:.1g} of their size each"
+        )
         yield self.finding(
             signals,
             "warning",
-            f"The loss still falls, by {fall:.1%} over the last epochs: it will not get there within the plan.",
+            f"{words}: it will not get there within the plan.",
             evidence={"fall": fall, "change of weights a step": pace},
             remedies=(rate(facts, 10), DEFAULT_ADAM, rate(facts, 100), more_epochs(facts)),
             confidence=0.8,

@@ -40,7 +40,7 @@ class TooLargeSteps(Rule):
         high = (
             facts.learning_rate >= self.max_adaptive_rate if facts.optimizer in ADAPTIVE else effective > self.max_rate
         )
-        moved = [reading.layers[:, Column.UPDATE] for reading in signals.readings if 0 < reading.epoch <= 3]
+        moved = [reading.layers[:, Column.UPDATE] for reading in signals.early(3)]
         weights = signals.first.layers[:, Column.WEIGHT] > 0
         change = max((float(np.nan_to_num(each[weights], nan=0.0).max(initial=0.0)) for each in moved), default=0.0)
         if not high and change <= self.max_change:

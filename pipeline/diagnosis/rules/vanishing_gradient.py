@@ -27,7 +27,7 @@ class VanishingGradient(Rule):
     max_gradient: float = 1e-3
     """Root mean square below which a layer's gradient counts as small at all."""
     min_layers: int = 3
-    """Layers with weights; there is no way to vanish on in fewer."""
+    """Layers that a gradient can reach, for one to be compared with the others; all of a network that has fewer."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Compares the gradients of the layers that a gradient can reach, before it is exactly 0."""
@@ -35,7 +35,8 @@ class VanishingGradient(Rule):
         gradient = signals.last.layers[:, Column.GRADIENT]
         counted = np.array([layer.trainable and layer.connected for layer in facts.layers], bool)
         counted &= last[:, Column.ZERO_GRADIENTS] < 1
-        if counted.sum() < min(self.min_layers, len(facts.layers)) or not np.isfinite(gradient).all():
+        enough = counted.any() and counted.sum() >= min(self.min_layers, len(facts.layers))
+        if not enough or not np.isfinite(gradient).all():
             return
         largest = gradient[counted].max()
         small = counted & (gradient < self.max_ratio * largest) & (gradient < self.max_gradient)

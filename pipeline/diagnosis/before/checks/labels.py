@@ -31,6 +31,8 @@ class LabelCoding(Check):
     def words(self, seen: Seen) -> str:
         """What they are."""
         facts = seen.facts
+        if facts.labels_problem and seen.reading is None:
+            return "not what the loss takes"
         if seen.reading is None or facts.task == "unknown":
             return ""
         if facts.task == "values":
@@ -41,7 +43,7 @@ class LabelCoding(Check):
         """Passes on what was seen of their coding; compares values with what a network begins with."""
         facts = seen.facts
         if problem := facts.labels_problem:
-            evidence = {"outputs": facts.num_outputs, "distinct labels": facts.num_classes}
+            evidence = {"outputs": facts.num_outputs, "distinct labels": facts.num_classes} if seen.reading else {}
             yield self.finding("critical", f"{problem[0].upper()}{problem[1:]}.", evidence=evidence, confidence=1.0)
         if facts.task == "values" and seen.value_size > self.large_value:
             divisor = 10 ** math.floor(math.log10(seen.value_size))

@@ -40,14 +40,20 @@ class OutputActivation(Check):
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Says what the rule of the same name would say of a training that fails."""
         facts, outputs = seen.facts, {"outputs": seen.facts.num_outputs}
-        if problem := output_problem(facts):
+        names_one = seen.exclusive and facts.output_activation == "softmax" and not facts.from_logits
+        if (problem := output_problem(facts)) and not names_one:
             severity: Severity = "note" if is_harmless(facts) else "warning"
             yield self.finding(severity, problem, layers=[facts.layers[-1].name], evidence=outputs)
         if seen.exclusive:
+            words = (
+                f"as softmax says, but {facts.loss} takes each by itself; categorical_crossentropy goes with softmax."
+                if names_one
+                else f"but {facts.output_activation} answers to each by itself; softmax with categorical_crossentropy "
+                "says which one."
+            )
             yield self.finding(
                 "note",
-                f"Each example has one of {facts.num_outputs} classes, but {facts.output_activation} answers to each "
-                "by itself; softmax with categorical_crossentropy says which one.",
+                f"Each example has one of {facts.num_outputs} classes, {words}",
                 layers=[facts.layers[-1].name],
                 evidence=outputs,
                 remedies=(ONE_OF_SEVERAL,),
