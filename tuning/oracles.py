@@ -55,6 +55,13 @@ class RandomOracle(InMemory, oracles.RandomSearchOracle):  # type: ignore[misc]
 class GridOracle(InMemory, oracles.GridSearchOracle):  # type: ignore[misc]
     """Every point in order."""
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Has the next point follow at once: Keras Tuner waits for this one to end, in case its model declares more."""
+        response: dict[str, Any] = super().populate_space(trial_id)
+        if response["status"] == TrialStatus.RUNNING:
+            self._populate_next.append(trial_id)
+        return response
+
 
 class BayesianOracle(InMemory, oracles.BayesianOptimizationOracle):  # type: ignore[misc]
     """Points where a Gaussian process of the scores so far is promising; none twice."""

@@ -134,6 +134,22 @@ def test_several_workers_wait_only_where_a_result_is_needed():
     assert asked.ask().rung == 1
 
 
+def test_a_grid_keeps_all_its_places_busy_in_the_order_of_one():
+    asked, running, order = oracle("grid", SMALL, trials=None), [], []
+    busy = []
+    while True:
+        while len(running) < 4 and isinstance(suggestion := asked.ask(), Suggestion):
+            running.append(suggestion)
+            order.append(suggestion.values)
+        if not running:
+            break
+        busy.append(len(running))
+        asked.tell(running.pop(0).trial, 0.0)
+    assert isinstance(suggestion, Done)
+    assert busy == [4, 4, 4, 3, 2, 1]
+    assert order == [each.values for each in drive(oracle("grid", SMALL, trials=None))[0]]
+
+
 def test_asha_promotes_the_best_of_a_rung_as_soon_as_it_can():
     asked = oracle("asha", trials=9)
     scores = {0: 0.5, 1: 0.2, 2: 0.9}

@@ -190,7 +190,7 @@ def test_a_search_killed_at_any_event_ends_as_if_never_killed(algorithm):
         assert outcome(continued) == outcome(whole), f"killed after {events} events"
 
 
-@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+@pytest.mark.parametrize("algorithm", ["grid", "hyperband", "asha"])
 def test_with_several_workers_the_events_decide(algorithm):
     """Killed, it says the same asks and tells again, in the order in which they came."""
     study = Study.create(recipe(algorithm, ALGORITHMS[algorithm]))
