@@ -18,7 +18,7 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from tuning.display import LiveView, print_outcome, print_schedule
-from tuning.engine import Engine, Tell, open_engine
+from tuning.engine import MAX_LOSSES, Engine, Tell, open_engine
 from tuning.space import Space
 from tuning.study import Study
 
@@ -121,10 +121,12 @@ def _run_alone(
     Raises:
         UserError: If it writes an error, or dies.
     """
-    worker = workers.start(functools.partial(work, recipe, out), log)
-    while not (ended := list(workers.wait(1.0))) or ended[0].lost:
-        if ended:
-            worker = workers.start(functools.partial(work, recipe, out), log)
+    for _ in range(1 + MAX_LOSSES):
+        worker = workers.start(functools.partial(work, recipe, out), log)
+        while workers.busy:
+            list(workers.wait(1.0))
+        if not worker.lost:
+            break
     if not out.exists():
         last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         raise UserError(f"the recipe as it stands cannot be trained: {workers.cause_of_death(worker)}. {last}")

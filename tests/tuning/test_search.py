@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
+from tuning.engine import MAX_LOSSES
 from tuning.oracles import open_oracle
 from tuning.schedule import plan_search
 from tuning.search import Search
@@ -96,6 +97,31 @@ class Keeping(Instant):
         return sorted(Path().glob("kept/[!.]*/network.keras"))
 
 
+class Murdered(Instant):
+    """Workers whose first trainings are killed from outside.
+
+    Args:
+        deaths: How many.
+    """
+
+    def __init__(self, deaths):
+        super().__init__()
+        self.deaths = deaths
+
+    def start(self, target, log):
+        self.deaths -= 1
+        worker = super().start(target, log)
+        worker.lost = self.deaths >= 0
+        return worker
+
+    def end(self, folder, out):
+        if self.deaths < 0:
+            super().end(folder, out)
+
+    def cause_of_death(self, worker):
+        return "killed: SIGKILL"
+
+
 class Silent:
     """Shows nothing."""
 
@@ -105,6 +131,9 @@ class Silent:
         pass
 
     def ended(self, job, result):
+        pass
+
+    def lost(self, job):
         pass
 
     def tick(self):
@@ -222,6 +251,17 @@ def test_a_trial_keeps_one_training_at_most_while_it_may_go_on_and_the_best_are_
     assert workers.excess == 0
     best = [trial.result.weights for trial in ranked(study.trials(), "max")[:2]]
     assert [str(file.parent.absolute()) for file in workers.left()] == sorted(best)
+
+
+def test_a_trial_that_is_killed_goes_on_and_fails_if_that_goes_on_too():
+    whole, killed, doomed = (Study.create(recipe(trials=2, finalists=0)) for _ in range(3))
+    search(whole, Instant()).run()
+    search(killed, Murdered(MAX_LOSSES)).run()
+    assert outcome(killed) == outcome(whole)
+    search(doomed, Murdered(MAX_LOSSES + 1)).run()
+    first, second = doomed.trials()
+    assert (first.result.status, first.result.cause) == ("failed", "killed: SIGKILL")
+    assert second.result == whole.trials()[1].result
 
 
 def test_failures_never_stop_a_search_unless_the_recipe_says_so():
