@@ -200,7 +200,7 @@ def open_oracle(
         factor: Of hyperband and asha: of epochs between rungs.
     """
     given = (hyperparameters, direction, seed)
-    tried = "every point of the space has been tried"
+    tried = f"{MAX_COLLISIONS} draws gave no new point: all of the space, or nearly all, has been tried"
     match algorithm:
         case "random":
             return KerasTunerOracle(RandomOracle(*given, max_trials=max_trials), tried)
