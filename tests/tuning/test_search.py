@@ -290,6 +290,24 @@ def test_a_search_that_its_budget_ended_goes_on_with_a_larger_one():
     assert search(Study.open(study.name), Instant(), budget_secs=2e6).run() == "all 5 trials ran"
 
 
+@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+def test_what_may_be_promoted_under_a_larger_budget_is_kept_until_the_search_ends(algorithm):
+    class Spending(Keeping):
+        def end(self, folder, out):
+            super().end(folder, out)
+            if self.begun == 3:
+                ended.budget_secs = 1e-6
+
+    study, workers = Study.create(recipe(algorithm, 9, finalists=0, keep=1)), Spending()
+    ended = search(study, workers, budget_secs=1e6)
+    assert ended.run() == "the budget of 0 s is spent"
+    scored = [trial.result.weights for trial in study.trials() if trial.result.weights]
+    assert len(scored) > 1
+    assert [str(file.parent.absolute()) for file in workers.left()] == sorted(scored)
+    search(Study.open(study.name), workers, budget_secs=1e6).run()
+    assert len(workers.left()) == 1
+
+
 def test_a_budget_leaves_the_finalists_their_time():
     study = Study.create(recipe(trials=1000))
     limited = search(study, Instant(), budget_secs=6.0)

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.recipe.load import load_recipe
 from tuning.study import Study, ranked
-from tuning.tune import resume, tune
+from tuning.tune import MEASURED, resume, tune
 
 RECIPE = """
 name: {name}
@@ -249,7 +249,7 @@ def test_the_run_of_a_failing_trial_has_ended_and_says_why(failing, here):
 
 
 def test_a_failing_trial_leaves_no_state(failing):
-    assert not list(Path("mlruns/stages/train").glob(".*.partial/checkpoints/*"))
+    assert not list(Path("mlruns/stages/train").glob(".*.partial"))
 
 
 def test_a_trial_that_does_not_train_is_stopped_with_its_score_and_the_reason(results):
@@ -258,6 +258,20 @@ def test_a_trial_that_does_not_train_is_stopped_with_its_score_and_the_reason(re
     assert stopped.epochs < 10
     assert stopped.score < results["fine", "sgd"].score
     assert ", epoch " in stopped.cause
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "copies"), [("stopping", "early_stopping: {}, averaging: {type: ema}"), ("mean", "averaging: {type: swa}")]
+)
+def test_the_disk_that_a_trial_takes_is_told_before(here, name, copies):
+    train = f"train={{epochs: 5, optimizer: {{type: adam}}, {copies}}}"
+    study = tune(load_recipe(write(name, trials=1), ["model.units=[512, 512]", train])).study
+    told = json.loads((study.folder / MEASURED).read_text())["trial_bytes"]
+    folder = Path(study.trials()[0].result.weights)
+    files = [folder / "network.keras", *folder.glob("checkpoints/*.checkpoint")]
+    assert len(files) == 2
+    assert told == pytest.approx(sum(file.stat().st_size for file in files), rel=0.05)
 
 
 @pytest.mark.slow
