@@ -28,10 +28,12 @@ def discover(recipe_file: Path, out: Path, _: Any) -> None:
     try:
         function = load_function(model)
         declared = list(_declared(function, model.arguments)) if is_hypermodel(function) else []
+        searched = [hp for hp in declared if type(hp).__name__ != "Fixed"]
+        _refuse_lost(searched)
     except UserError as error:
         write_whole(out, json.dumps({"error": str(error)}), durable=True)
         return
-    space = {PREFIX + hp.name: parameter for hp in declared if (parameter := _parameter(hp))}
+    space = {PREFIX + hp.name: _parameter(hp) for hp in searched}
     write_whole(out, json.dumps({"space": space}), durable=True)
 
 
@@ -54,13 +56,28 @@ def _declared(function: Any, values: dict[str, Any]) -> Iterator[Any]:
         wanted = {**values, **{condition.name: condition.values[0] for condition in waiting[0]}}
 
 
-def _parameter(hp: Any) -> dict[str, Any] | None:
-    """Keras Tuner's hyperparameter as the recipe writes it; None: it is fixed."""
+def _refuse_lost(declared: list[Any]) -> None:
+    """Refuses what a recipe cannot say, and would lose without a word.
+
+    Raises:
+        UserError: If it is among them.
+    """
+    names = [hp.name for hp in declared]
+    for hp in declared:
+        what = f"the model's hyperparameter {hp.name!r}"
+        if "." in hp.name:
+            raise UserError(f"{what}: expected a name without a dot, which is for nested keys of a recipe. Rename it")
+        if names.count(hp.name) > 1:
+            raise UserError(f"{what}: expected one declaration. It has several, under other conditions; rename one")
+        if getattr(hp, "sampling", None) == "reverse_log":
+            raise UserError(f"{what}: expected sampling linear or log, which a recipe has. Received: reverse_log")
+
+
+def _parameter(hp: Any) -> dict[str, Any]:
+    """Keras Tuner's hyperparameter as the recipe writes it."""
     when = {PREFIX + condition.name: list(condition.values) for condition in hp.conditions}
     condition = {"when": when} if when else {}
     match type(hp).__name__:
-        case "Fixed":
-            return None
         case "Boolean":
             return {"type": "boolean", **condition}
         case "Choice":

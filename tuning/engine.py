@@ -11,6 +11,9 @@ Tell = Callable[[dict[str, Any]], None]
 Target = Callable[[Tell], None]
 """What a worker runs. Must be picklable."""
 
+MAX_LOSSES = 3
+"""How often work that was lost begins again, before it counts as what ends what it runs on."""
+
 
 @dataclass(eq=False)
 class Worker:
@@ -23,7 +26,7 @@ class Worker:
     message: dict[str, Any] = field(default_factory=dict)
     """The last message that it sent."""
     lost: bool = False
-    """Whether what it ran on is gone, which is no fault of what it ran."""
+    """Whether it was ended from outside, or what it ran on is gone: no fault of what it ran."""
 
 
 Working = TypeVar("Working", bound=Worker)

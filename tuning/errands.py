@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from tuning.engine import Engine, Tell, Worker
+from tuning.engine import MAX_LOSSES, Engine, Tell, Worker
 
 Work = Callable[[Path, Path, Tell], None]
 """Takes the file of a recipe and the JSON file to write: what was found, or `error`."""
@@ -28,6 +28,7 @@ class Errands:
         self._workers, self._log, self._outs = workers, log, outs
         self._begin: Callable[[Path], Worker] = lambda out: workers.start(functools.partial(work, recipe, out), log)
         self._open = {self._begin(out): out for out in outs}
+        self._losses = 0
 
     def results(self) -> list[dict[str, Any]]:
         """Waits for all of them.
@@ -41,7 +42,8 @@ class Errands:
         while self._open:
             for worker in self._workers.wait(1.0):
                 out = self._open.pop(worker)
-                if worker.lost:
+                if worker.lost and self._losses < MAX_LOSSES:
+                    self._losses += 1
                     self._open[self._begin(out)] = out
                 elif not out.exists():
                     last = self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]

@@ -55,6 +55,13 @@ class RandomOracle(InMemory, oracles.RandomSearchOracle):  # type: ignore[misc]
 class GridOracle(InMemory, oracles.GridSearchOracle):  # type: ignore[misc]
     """Every point in order."""
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Has the next point follow at once: Keras Tuner waits for this one to end, in case its model declares more."""
+        response: dict[str, Any] = super().populate_space(trial_id)
+        if response["status"] == TrialStatus.RUNNING:
+            self._populate_next.append(trial_id)
+        return response
+
 
 class BayesianOracle(InMemory, oracles.BayesianOptimizationOracle):  # type: ignore[misc]
     """Points where a Gaussian process of the scores so far is promising; none twice."""
@@ -193,7 +200,7 @@ def open_oracle(
         factor: Of hyperband and asha: of epochs between rungs.
     """
     given = (hyperparameters, direction, seed)
-    tried = "every point of the space has been tried"
+    tried = f"{MAX_COLLISIONS} draws gave no new point: all of the space, or nearly all, has been tried"
     match algorithm:
         case "random":
             return KerasTunerOracle(RandomOracle(*given, max_trials=max_trials), tried)

@@ -40,11 +40,11 @@ class Place:
         self._workers: Workers | None = None
         self._worker: Worker | None = None
 
-    def run(self, target: Target, log: Path) -> str | None:
+    def run(self, target: Target, log: Path) -> tuple[str, bool] | None:
         """Runs a function in a process of its own.
 
         Returns:
-            How the process ended; None where this machine does not see the folder of `log`.
+            How the process ended, and whether it was lost; None where this machine does not see the folder of `log`.
         """
         if not (self._folder / log).parent.is_dir():
             return None
@@ -55,9 +55,9 @@ class Place:
         while not list(self._workers.wait(PULSE_SECS)):
             if self._stopping:
                 self._workers.stop()
-                return "stopped"
+                return "stopped", False
         self._worker = None
-        return self._workers.cause_of_death(worker)
+        return self._workers.cause_of_death(worker), worker.lost
 
     def message(self) -> dict[str, Any]:
         """The last message of the process."""
@@ -172,25 +172,25 @@ class RayEngine(Slots[RemoteWorker]):
             UserError: If a machine does not see the working folder, or no place lasts.
         """
         try:
-            cause = self._ray.get(worker.ending)
+            ended = self._ray.get(worker.ending)
         except self._ray.exceptions.OutOfMemoryError:
             worker.cause = "out of memory: Ray ended its place"
             del self._places[worker.slot]
             return
         except self._ray.exceptions.RayActorError as error:
-            worker.lost = True
+            worker.cause, worker.lost = "lost: what it ran on is gone", True
             del self._places[worker.slot]
             self._losses += 1
             if self._losses > MAX_LOSSES * self.num:
                 raise UserError(f"--engine ray: {self._losses} places were lost in a row. The last: {error}") from None
             return
         self._losses = 0
-        if cause is None:
+        if ended is None:
             raise UserError(
                 f"--engine ray: expected a folder that all machines of the cluster see. {Path.cwd()} is not there on "
                 "one of them; start the study in a shared one"
             )
-        worker.cause = cause
+        worker.cause, worker.lost = ended
 
     def _hear(self, worker: RemoteWorker) -> None:
         """Takes the last message, if the place has answered, and asks again; waits for nothing."""

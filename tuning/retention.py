@@ -32,9 +32,12 @@ class Retention:
     _cleared: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
-        """Removes what is not to be kept now; a trial that may be promoted keeps its last rung, to go on from."""
+        """Removes what is not to be kept now; a trial that may be promoted keeps its last rung, to go on from.
+
+        That is so after a search that its budget ended too: with a larger one it goes on.
+        """
         trials, repeats = self.study.trials(), self.study.repeats()
-        is_open = self.promotes and self.study.reason() is None
+        is_open = self.promotes and self.study.may_go_on(None)
         keeping = trials if is_open else ranked(trials, self.direction)[: self.keep]
         kept = {trial.result.weights for trial in keeping if trial.result}
         made = {event["result"]["weights"] for event in self.study.events if event["kind"] == "tell"}
@@ -46,12 +49,12 @@ class Retention:
         self._clear_failed(failed)
 
     def _clear_failed(self, jobs: list[Job]) -> None:
-        """Removes the state that failed trainings have left: nothing goes on from it."""
+        """Removes what failed trainings have left, with a checkpoint or without: nothing goes on from it."""
         runs = {job.name: self.study.trial_folder(job) / RUN_ID for job in jobs}
         ids = {name: file.read_text(encoding="utf-8") for name, file in runs.items() if file.exists()}
         failed = {run for name, run in ids.items() if name not in self._cleared}
         if failed:
-            for left in Cache(Path(self.study.recipe.tracking.directory)).all_unfinished("train", "checkpoints"):
+            for left in Cache(Path(self.study.recipe.tracking.directory)).all_unfinished("train", "."):
                 if left.run_id in failed:
                     shutil.rmtree(left.folder, ignore_errors=True)
             self._cleared |= set(ids)

@@ -19,7 +19,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from pipeline.recipe.tune_checks import RUNGS
 from pipeline.whole import write_whole
-from tuning.engine import Engine, Worker
+from tuning.engine import MAX_LOSSES, Engine, Worker
 from tuning.record import StudyRun
 from tuning.retention import Retention
 from tuning.space import Space
@@ -29,9 +29,6 @@ from tuning.trial import run_trial, said
 
 PAUSE = "train.stop_after_epochs"
 """The key by which a rung ends a training that a later rung may go on with."""
-
-MAX_LOSSES = 3
-"""How often a training goes on elsewhere before it counts as what ends what it runs on."""
 
 TICK_SECS = 0.5
 """How often the display is drawn while nothing ends."""
@@ -47,7 +44,7 @@ class View(Protocol):
         """A training ended."""
 
     def lost(self, job: Job) -> None:
-        """What a training ran on is gone; the training goes on elsewhere."""
+        """A training was ended from outside, or what it ran on is gone; the training goes on."""
 
     def tick(self) -> None:
         """Time went by."""
@@ -79,7 +76,7 @@ class Search:
     _jobs: dict[int, Job] = field(default_factory=dict)
     """Slot of a worker to the job that it runs."""
     _losses: Counter[str] = field(default_factory=Counter)
-    """How often what a job ran on was gone, by its name."""
+    """How often a job was ended from outside, by its name."""
     _done: str | None = None
     """Why no more is asked of the oracle."""
     _ended_by: float | None = None

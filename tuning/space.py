@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from pipeline.recipe.errors import Problem, RecipeError
+from pipeline.recipe.keras_names import check_object
 from pipeline.recipe.load import load_recipe, schema_problems
 from pipeline.recipe.schema import fields_of, section_at
 from pipeline.recipe.tree import Recipe, flatten
 from pipeline.recipe.tune import Boolean, Choice, Float, Int, ParameterConfig
+from pipeline.recipe.tune_checks import RUNGS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -54,6 +56,9 @@ class Space:
         # A repair changes a recipe; a trial is what it is.
         if recipe.train.on_sick == "repair" or (recipe.tune.stop_sick and recipe.train.on_sick == "warn"):
             tree["train"]["on_sick"] = "stop"
+        # What is promoted goes on from the state at its end.
+        if recipe.tune.algorithm in RUNGS:
+            tree["train"]["checkpoint"]["keep"] = True
         flat, searched, left_out = flatten(tree), dict[str, ParameterConfig](), dict[str, str]()
         waiting = dict(recipe.tune.space)
         while waiting:
@@ -133,23 +138,35 @@ class Space:
         Raises:
             RecipeError: With every such value of a choice, and end of a range.
         """
-        types = [key for key in self._parents() if key.endswith(".type")]
-        types += [key for key in self.parameters if key.endswith(".type") and key not in types]
-        problems = []
-        for key, parameter in self.parameters.items():
-            for value in _ends(parameter):
-                found = [self._refusals(key, value, others) for others in self._combinations(types)]
-                if found and all(found):
-                    problems.append(Problem(f"tune.space.{key}", f"{found[0][0].message}"))
-        if problems:
-            raise RecipeError(problems, {"": name})
+        found = [
+            Problem(f"tune.space.{key}", message)
+            for key, parameter in self.parameters.items()
+            for value in _ends(parameter)
+            if (message := self._refusal(key, value))
+        ]
+        if found:
+            raise RecipeError(list(dict.fromkeys(found)), {"": name})
 
-    def _refusals(self, key: str, value: Any, others: Point) -> list[Problem]:
-        point = {**others, key: value}
+    def _refusal(self, key: str, value: Any) -> str | None:
+        """Why a value is wrong wherever its key is searched; None if it is right somewhere."""
+        message = None
+        for others in self._combinations([k for k in self.parameters if k.endswith(".type") or k in self._parents()]):
+            if self._active(key, others):
+                problems = self._problems({**others, key: value})
+                own = [found.message for found in problems if f"{found.key}.".startswith(f"{key}.")]
+                if not own:
+                    return None
+                message = message or own[0]
+        return message
+
+    def _problems(self, point: Point) -> list[Problem]:
+        """What is wrong with the keys of a point one by one; combinations of them are left to the trials."""
         tree = self._switched(point)
         for each in point.items():
             _set(tree, *each)
-        return [found for found in schema_problems(tree) if f"{found.key}.".startswith(f"{key}.")]
+        optimizer = tree["train"]["optimizer"]
+        arguments = check_object("optimizers", "train.optimizer", optimizer["type"], optimizer.keys() - {"type"})
+        return [*schema_problems(tree), *arguments]
 
     def _switched(self, point: Point) -> dict[str, Any]:
         tree: dict[str, Any] = json.loads(json.dumps(self.tree))
@@ -210,7 +227,12 @@ def grid_values(parameter: ParameterConfig) -> list[Any]:
         values = [low + step * i for i in range(count)]
     if isinstance(parameter, Int):
         return sorted({round(value) for value in values})
-    return [float(f"{min(value, high):.12g}") for value in values]
+    return [_clean(min(value, high)) for value in values]
+
+
+def _clean(value: float) -> float:
+    """A sum of steps as one would write it: 0.3, not 0.30000000000000004."""
+    return float(f"{value:.12g}")
 
 
 def _count(parameter: ParameterConfig) -> int | None:
@@ -243,12 +265,22 @@ def _declare(space: "HyperParameters", key: str, parameter: ParameterConfig, gri
         declare(key, parameter.low, parameter.high, step=_factor(parameter), sampling="log")
     else:
         declare = space.Int if isinstance(parameter, Int) else space.Float
-        declare(key, parameter.low, parameter.high, step=parameter.step)
+        declare(key, parameter.low, _last(parameter), step=parameter.step)
+
+
+def _last(parameter: Int | Float) -> float:
+    """The upper end of a range for Keras Tuner, whose `(high - low) // step` makes 5 steps of 0.1 of 0.6."""
+    count = _count(parameter)
+    if isinstance(parameter, Int) or parameter.step is None or count is None:
+        return parameter.high
+    return parameter.low + (count - 1 + 1e-6) * parameter.step
 
 
 def _decoded(parameter: ParameterConfig, value: Any) -> Any:
     if isinstance(value, str):
         return json.loads(value)
+    if isinstance(parameter, Float) and parameter.step is not None:
+        return _clean(value)
     kinds = {Int: int, Float: float, Boolean: bool}
     return kinds[type(parameter)](value)
 

@@ -18,7 +18,7 @@ from pipeline.execution import RunResult, run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
-from pipeline.recipe.train import trained_epochs
+from pipeline.recipe.train import TrainConfig, trained_epochs
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
@@ -26,6 +26,7 @@ from tuning.record import OBJECTIVE, RUN_ID, SECONDS
 from tuning.study import Result, read_result
 
 if TYPE_CHECKING:
+    from pipeline.compute.cost import Cost
     from pipeline.tracking import Run
 
 DIAGNOSIS = "diagnosis.json"
@@ -92,9 +93,16 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
     measured = {
         "epoch_secs": found.epoch_secs,
         "start_secs": max(0.0, elapsed - steps),
-        "trial_bytes": 2 * found.cost.parameter_bytes + found.cost.optimizer_bytes,
+        "trial_bytes": _left_bytes(found.cost, recipe.train),
     }
     write_whole(out, json.dumps(measured), durable=True)
+
+
+def _left_bytes(cost: "Cost", section: TrainConfig) -> int:
+    """What a training leaves: the network, and in its state the weights once more, the optimiser and copies of them."""
+    copies = (section.on_sick != "ignore") + (section.averaging is not None)
+    stopping = cost.parameter_bytes if section.early_stopping else 0
+    return 2 * cost.parameter_bytes + cost.optimizer_bytes + copies * cost.gradient_bytes + stopping
 
 
 @contextlib.contextmanager

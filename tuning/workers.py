@@ -34,8 +34,11 @@ PATIENCE_SECS = 20.0
 UNKNOWN = 255
 """Exit code that `multiprocessing` gives where the server of a process is gone, which alone knew it."""
 
-OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
-"""Where Linux counts the processes of a container that it killed for memory."""
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
+"""Signals that say nothing of what the process ran, unless the system ran out of memory."""
+
+OOM_EVENTS = Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")
+"""Where Linux counts the processes that it killed for memory: those of a container, else those of the machine."""
 
 
 @dataclass(eq=False)
@@ -46,6 +49,8 @@ class LocalWorker(Worker):
     known: psutil.Process | None = field(kw_only=True)
     """The same, whoever its parent is; None: it had ended at once."""
     inbox: connection.Connection = field(kw_only=True)
+    out_of_memory: bool = False
+    """Whether the system killed it for memory."""
 
 
 class Workers(Slots[LocalWorker]):
@@ -90,7 +95,7 @@ class Workers(Slots[LocalWorker]):
             if not worker.process.is_alive():
                 worker.process.join()
                 worker.inbox.close()
-                worker.lost = worker.process.exitcode == UNKNOWN and _end_orphan(worker.known)
+                self._judge(worker)
                 self.running.remove(worker)
                 yield worker
 
@@ -109,14 +114,22 @@ class Workers(Slots[LocalWorker]):
     def cause_of_death(self, worker: Worker) -> str:
         """Says why a process ended that left no result."""
         assert isinstance(worker, LocalWorker)
-        code = worker.process.exitcode
-        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
-            self._oom_kills = _oom_kills()
+        if worker.out_of_memory:
             return "out of memory: the system killed the process"
-        if code is not None and code < 0:
-            hint = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
-            return f"killed: {signal.Signals(-code).name}{hint}"
-        return f"died: exit code {code}"
+        if number := _signal(worker.process):
+            hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""
+            return f"killed: {number.name}{hint}"
+        return f"died: exit code {worker.process.exitcode}"
+
+    def _judge(self, worker: LocalWorker) -> None:
+        """Tells a death that comes from outside from one that what the process ran is to blame for."""
+        number, kills, is_unknown = _signal(worker.process), _oom_kills(), worker.process.exitcode == UNKNOWN
+        worker.out_of_memory = number == signal.SIGKILL and kills > self._oom_kills
+        worker.lost = is_unknown or (number in FROM_OUTSIDE and not worker.out_of_memory)
+        if worker.out_of_memory:
+            self._oom_kills = kills
+        if is_unknown:
+            _end_orphan(worker.known)
 
     def _read(self, worker: LocalWorker) -> None:
         """Takes the messages that have come; a process killed while it wrote leaves half a one."""
@@ -180,22 +193,24 @@ def _known(process: BaseProcess) -> psutil.Process | None:
         return None
 
 
-def _end_orphan(process: psutil.Process | None) -> bool:
-    """Kills a process that has outlived the server, and with it all news of its end; tells whether it has."""
-    try:
-        if process is None or not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        process.kill()
-        process.wait(timeout=PATIENCE_SECS)
-    except psutil.TimeoutExpired:
-        return True  # nobody collects what is left of it
-    except psutil.Error:
-        return False
-    return True
+def _signal(process: BaseProcess) -> signal.Signals | None:
+    """The signal that a process ended by, at once or, as its exit code says, after it had saved what it had."""
+    code = process.exitcode or 0
+    number = code - 128 if code > 0 else -code
+    return signal.Signals(number) if number in set(signal.Signals) else None
+
+
+def _end_orphan(process: psutil.Process | None) -> None:
+    """Kills a process that has outlived the server, and with it all news of its end."""
+    with contextlib.suppress(psutil.Error):
+        if process is not None and process.status() != psutil.STATUS_ZOMBIE:
+            process.kill()
+            process.wait(timeout=PATIENCE_SECS)
 
 
 def _oom_kills() -> int:
-    if not OOM_EVENTS.exists():
+    file = next((file for file in OOM_EVENTS if file.exists()), None)
+    if file is None:
         return 0
-    counts = dict(line.split() for line in OOM_EVENTS.read_text(encoding="ascii").splitlines())
+    counts = dict(line.split() for line in file.read_text(encoding="ascii").splitlines())
     return int(counts.get("oom_kill", 0))

@@ -12,6 +12,8 @@ from pipeline.recipe.tune import Boolean, Choice, Float, Int, Parameter, TuneCon
 NOT_SEARCHED = ("name", "tune", "tracking", "register", "evaluate")
 """Sections that say where results go, or how they are looked at, rather than what is trained."""
 
+SEED = "a search cannot change `seed`: what it finds would be luck, and finalists are trained with seeds of their own"
+
 OPEN = ("train.optimizer.", "model.arguments.", "augment.")
 """Beginnings of keys that the schema does not list: arguments of Keras's and of the user's, places in a list."""
 
@@ -33,7 +35,7 @@ def check_tune(recipe: Recipe, task: str | None = None) -> Iterator[Problem]:
     if not section.space and recipe.model.type != "custom":
         yield Problem("tune.space", "expected at least one key with its range. Received: none")
     for key, parameter in section.space.items():
-        yield from _key(key, known)
+        yield from _key(key, known, len(recipe.augment))
         yield from _range(key, parameter)
         for other in parameter.when:
             if not _is_key(other, known):
@@ -58,10 +60,18 @@ def _is_key(key: str, known: set[str]) -> bool:
     return key in known or key.startswith(OPEN)
 
 
-def _key(key: str, known: set[str]) -> Iterator[Problem]:
-    where, section = f"tune.space.{key}", key.partition(".")[0]
+def _key(key: str, known: set[str], num_transforms: int) -> Iterator[Problem]:
+    where, (section, _, inner) = f"tune.space.{key}", key.partition(".")
     if section in NOT_SEARCHED:
         yield Problem(where, f"a search cannot change `{section}`")
+    elif key == "seed":
+        yield Problem(where, SEED)
+    elif inner and section == "augment" and inner.partition(".")[0] not in map(str, range(num_transforms)):
+        yield Problem(
+            where,
+            "expected the place of a transform in `augment`, from 0, then its key, such as augment.0.degrees. "
+            f"`augment` has {num_transforms} transforms",
+        )
     elif not _is_key(key, known):
         yield Problem(where, f"expected a dotted recipe key{nearest(key, known)}")
 
@@ -124,6 +134,20 @@ def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
     if "train.epochs" in section.space:
         yield Problem(
             "tune.space.train.epochs", f"`{section.algorithm}` decides how long trials are trained; leave it out"
+        )
+    for key in ("train.fine_tuning", "train.budget"):
+        searched = [other for other in section.space if f"{other}.".startswith(f"{key}.")]
+        if searched or getattr(recipe.train, key.partition(".")[2]) is not None:
+            yield Problem(
+                f"tune.space.{searched[0]}" if searched else key,
+                f"`{section.algorithm}` decides how long trials are trained; leave it out, or use random, grid or "
+                "bayesian",
+            )
+    if recipe.train.batch_size == "auto":
+        yield Problem(
+            "train.batch_size",
+            f"expected a number or null: `auto` is measured anew in each rung of `{section.algorithm}`, and another "
+            "size cannot go on from the state of the one before",
         )
     if section.algorithm == "asha" and section.min_epochs > recipe.train.epochs:
         yield Problem(

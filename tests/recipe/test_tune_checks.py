@@ -37,9 +37,34 @@ def test_the_documented_space_loads_and_is_shown(tmp_path):
             "expected values that train.optimizer.type has: 'adam', 'sgd'. Received: 'SGD'",
         ),
         ("{}", "tune.space: expected at least one key"),
+        ("{seed: {type: int, low: 0, high: 9}}", "tune.space.seed: a search cannot change `seed`: what it finds would"),
+        ("{augment.rotate.degrees: {type: int, low: 1, high: 9}}", "expected the place of a transform in `augment`"),
+        ("{augment.99.degrees: {type: int, low: 1, high: 9}}", "such as augment.0.degrees. `augment` has"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused(space, said):
     with pytest.raises(RecipeError) as caught:
         load_recipe("digits", [f"tune={{space: {space}}}"])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "asha", "random"])
+@pytest.mark.parametrize(
+    ("overrides", "searched", "said"),
+    [
+        (["model={type: transfer, source: base.keras}", "train.fine_tuning={epochs: 2}"], "", "train.fine_tuning: "),
+        (["train.budget=1m"], "", "train.budget: "),
+        ([], "train.budget: {type: choice, values: [1m, 2m]},", "tune.space.train.budget: "),
+        (["train.batch_size=auto"], "", "train.batch_size: "),
+    ],
+)
+def test_rungs_need_a_training_that_can_pause_and_go_on(algorithm, overrides, searched, said):
+    space = f"{{{searched} train.optimizer.learning_rate: {{type: float, low: 0.1, high: 0.2}}}}"
+    given = [*overrides, f"tune={{algorithm: {algorithm}, space: {space}}}"]
+    if algorithm == "random":
+        load_recipe("digits", given)
+        return
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("digits", given)
+    assert said in str(caught.value)
+    assert f"`{algorithm}`" in str(caught.value)

@@ -38,6 +38,13 @@ def plain(features, units=4):
 """
 
 
+SECOND_RATE = """
+    with hp.conditional_scope("kind", ["plain"]):
+        if kind == "plain":
+            model.add(keras.layers.Dropout(hp.Float("rate", 0.0, 0.2)))
+"""
+
+
 @pytest.fixture
 def script(tmp_path):
     (tmp_path / "keras_tuner_script.py").write_text(SCRIPT)
@@ -69,6 +76,23 @@ def test_the_space_is_the_one_that_the_script_declares(script, entry):
     assert space.parameters["model.arguments.lr"].log
     made = space.recipe({"model.arguments.units": 8, "model.arguments.num_layers": 2})
     assert made.model.arguments == {"units": 8, "num_layers": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("num_layers", "num.layers"), "'num.layers': expected a name without a dot"),
+        (('sampling="log"', 'sampling="reverse_log"'), "'lr': expected sampling linear or log"),
+        (
+            ("    model.add(keras.layers.Dense(1,", SECOND_RATE + "    model.add(keras.layers.Dense(1,"),
+            "'rate': expected one declaration",
+        ),
+    ],
+)
+def test_what_a_recipe_cannot_say_is_refused_by_name(script, changed, said):
+    (script / "keras_tuner_script.py").write_text(SCRIPT.replace(*changed))
+    discover(recipe(script), script / "space.json", None)
+    assert said in json.loads((script / "space.json").read_text())["error"]
 
 
 def test_the_model_has_the_values_of_the_recipe(script, monkeypatch):

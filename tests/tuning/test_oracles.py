@@ -86,7 +86,7 @@ def test_an_exhausted_space_ends_with_a_reason_and_every_point_once(algorithm):
     suggestions, reason = drive(oracle(algorithm, SMALL, trials=50))
     points = {str(sorted(suggestion.values.items())) for suggestion in suggestions}
     assert len(points) == len(suggestions) == 6
-    assert reason.startswith("every point of the")
+    assert reason.startswith("every point of the grid" if algorithm == "grid" else "1000 draws gave no new point")
 
 
 @pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
@@ -132,6 +132,22 @@ def test_several_workers_wait_only_where_a_result_is_needed():
     for suggestion in running:
         asked.tell(suggestion.trial, float(suggestion.trial))
     assert asked.ask().rung == 1
+
+
+def test_a_grid_keeps_all_its_places_busy_in_the_order_of_one():
+    asked, running, order = oracle("grid", SMALL, trials=None), [], []
+    busy = []
+    while True:
+        while len(running) < 4 and isinstance(suggestion := asked.ask(), Suggestion):
+            running.append(suggestion)
+            order.append(suggestion.values)
+        if not running:
+            break
+        busy.append(len(running))
+        asked.tell(running.pop(0).trial, 0.0)
+    assert isinstance(suggestion, Done)
+    assert busy == [4, 4, 4, 3, 2, 1]
+    assert order == [each.values for each in drive(oracle("grid", SMALL, trials=None))[0]]
 
 
 def test_asha_promotes_the_best_of_a_rung_as_soon_as_it_can():

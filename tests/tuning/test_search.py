@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
+from tuning.engine import MAX_LOSSES
 from tuning.oracles import open_oracle
 from tuning.schedule import plan_search
 from tuning.search import Search
@@ -96,6 +97,31 @@ class Keeping(Instant):
         return sorted(Path().glob("kept/[!.]*/network.keras"))
 
 
+class Murdered(Instant):
+    """Workers whose first trainings are killed from outside.
+
+    Args:
+        deaths: How many.
+    """
+
+    def __init__(self, deaths):
+        super().__init__()
+        self.deaths = deaths
+
+    def start(self, target, log):
+        self.deaths -= 1
+        worker = super().start(target, log)
+        worker.lost = self.deaths >= 0
+        return worker
+
+    def end(self, folder, out):
+        if self.deaths < 0:
+            super().end(folder, out)
+
+    def cause_of_death(self, worker):
+        return "killed: SIGKILL"
+
+
 class Silent:
     """Shows nothing."""
 
@@ -105,6 +131,9 @@ class Silent:
         pass
 
     def ended(self, job, result):
+        pass
+
+    def lost(self, job):
         pass
 
     def tick(self):
@@ -193,7 +222,7 @@ def test_a_search_killed_at_any_event_ends_as_if_never_killed(algorithm):
         assert outcome(continued) == outcome(whole), f"killed after {events} events"
 
 
-@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+@pytest.mark.parametrize("algorithm", ["grid", "hyperband", "asha"])
 def test_with_several_workers_the_events_decide(algorithm):
     """Killed, it says the same asks and tells again, in the order in which they came."""
     study = Study.create(recipe(algorithm, ALGORITHMS[algorithm]))
@@ -227,6 +256,17 @@ def test_a_trial_keeps_one_training_at_most_while_it_may_go_on_and_the_best_are_
     assert [str(file.parent.absolute()) for file in workers.left()] == sorted(best)
 
 
+def test_a_trial_that_is_killed_goes_on_and_fails_if_that_goes_on_too():
+    whole, killed, doomed = (Study.create(recipe(trials=2, finalists=0)) for _ in range(3))
+    search(whole, Instant()).run()
+    search(killed, Murdered(MAX_LOSSES)).run()
+    assert outcome(killed) == outcome(whole)
+    search(doomed, Murdered(MAX_LOSSES + 1)).run()
+    first, second = doomed.trials()
+    assert (first.result.status, first.result.cause) == ("failed", "killed: SIGKILL")
+    assert second.result == whole.trials()[1].result
+
+
 def test_failures_never_stop_a_search_unless_the_recipe_says_so():
     failing = {"train.optimizer.learning_rate": {"type": "choice", "values": [0.0003, 0.0008, 0.0013, 0.0018]}}
     endless = Study.create(recipe(space=failing, trials=4))
@@ -251,6 +291,24 @@ def test_a_search_that_its_budget_ended_goes_on_with_a_larger_one():
     assert search(larger, Instant(), budget_secs=1e6).run() == "all 5 trials ran"
     assert outcome(larger) == outcome(whole)
     assert search(Study.open(study.name), Instant(), budget_secs=2e6).run() == "all 5 trials ran"
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "asha"])
+def test_what_may_be_promoted_under_a_larger_budget_is_kept_until_the_search_ends(algorithm):
+    class Spending(Keeping):
+        def end(self, folder, out):
+            super().end(folder, out)
+            if self.begun == 3:
+                ended.budget_secs = 1e-6
+
+    study, workers = Study.create(recipe(algorithm, 9, finalists=0, keep=1)), Spending()
+    ended = search(study, workers, budget_secs=1e6)
+    assert ended.run() == "the budget of 0 s is spent"
+    scored = [trial.result.weights for trial in study.trials() if trial.result.weights]
+    assert len(scored) > 1
+    assert [str(file.parent.absolute()) for file in workers.left()] == sorted(scored)
+    search(Study.open(study.name), workers, budget_secs=1e6).run()
+    assert len(workers.left()) == 1
 
 
 def test_a_budget_leaves_the_finalists_their_time():

@@ -95,6 +95,29 @@ def test_values_that_no_recipe_can_have_are_refused(searched, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "types",
+    ["", "train.optimizer.type: {type: choice, values: [adam, nadam]},", "model.type: {type: choice, values: [cnn]},"],
+)
+def test_an_argument_that_no_searched_optimizer_has_is_refused_once(types):
+    momentum = "train.optimizer.momentum: {type: float, low: 0.0, high: 0.9}"
+    with pytest.raises(RecipeError, match="adam has no such argument") as caught:
+        space(f"{{{types} {momentum}}}").refuse_impossible("digits.yaml")
+    assert len(caught.value.problems) == 1
+
+
+def test_an_argument_is_judged_where_it_is_searched():
+    types = "train.optimizer.type: {type: choice, values: [adam, sgd]}"
+    momentum = "train.optimizer.momentum: {type: float, low: 0.0, high: 0.9"
+    for condition in ("", ", when: {train.optimizer.type: sgd}"):
+        space(f"{{{types}, {momentum}{condition}}}}}").refuse_impossible("digits.yaml")
+    with pytest.raises(RecipeError, match="adam has no such argument"):
+        space(f"{{{types}, {momentum}, when: {{train.optimizer.type: adam}}}}}}").refuse_impossible("digits.yaml")
+    late = "train.optimizer.type: {type: choice, values: [sgd], when: {model.batch_norm: true}}"
+    when = "when: {model.batch_norm: true}"
+    space(f"{{model.batch_norm: {{type: boolean}}, {late}, {momentum}, {when}}}}}").refuse_impossible("digits.yaml")
+
+
 def test_values_that_are_possible_somewhere_are_not_refused():
     space(FAMILIES).refuse_impossible("digits.yaml")
     somewhere = "{model.type: {type: choice, values: [mlp, cnn]}, model.kernel_size: {type: int, low: 1, high: 5}}"
@@ -122,3 +145,26 @@ def test_an_invalid_point_says_why():
 def test_values_of_a_grid(parameter, values):
     (declared,) = recipe(f"{{model.l2: {parameter}}}").tune.space.values()
     assert grid_values(declared) == values
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "values"),
+    [
+        (0.0, 0.6, 0.1, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        (0.1, 0.4, 0.1, [0.1, 0.2, 0.3, 0.4]),
+        (0.0, 0.5, 0.2, [0.0, 0.2, 0.4]),
+    ],
+)
+def test_every_step_of_a_range_is_drawn_as_it_would_be_written(low, high, step, values):
+    of = space(f"{{model.dropout: {{type: float, low: {low}, high: {high}, step: {step}}}}}")
+    (declared,) = of.hyperparameters().space
+    drawn = {of.point({"model.dropout": declared.prob_to_value(i / 1000)})["model.dropout"] for i in range(1000)}
+    assert sorted(drawn) == values
+    assert of.size() == len(values)
+
+
+@pytest.mark.parametrize(("algorithm", "kept"), [("asha", True), ("hyperband", True), ("random", False)])
+def test_what_may_be_promoted_keeps_its_state(algorithm, kept):
+    searched = "{model.dropout: {type: float, low: 0.0, high: 0.6}}"
+    of = space(searched, f"tune.algorithm={algorithm}", "train.checkpoint.keep=false")
+    assert of.recipe({}).train.checkpoint.keep == kept

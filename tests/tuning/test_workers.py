@@ -1,7 +1,8 @@
-"""What each process that a search starts may use: GPUs are dealt out."""
+"""What each process that a search starts may use, and how it ends: GPUs are dealt out, deaths are told apart."""
 
 import functools
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,29 @@ def test_a_process_sees_its_own_gpus_before_any_runtime_starts(tmp_path, monkeyp
     while workers.running:
         list(workers.wait(1.0))
     assert [file.read_text() for file in files] == ["0,2", "1"]
+
+
+def end_by(number: int, events: Path | None, _) -> None:
+    """Ends this process by a signal; as the kernel does, counts it where it is for want of memory."""
+    if events:
+        events.write_text("oom_kill 1\n")
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_ended_from_outside_is_lost_unless_it_was_for_memory(tmp_path, monkeypatch):
+    events = tmp_path / "memory.events"
+    events.write_text("oom_kill 0\n")
+    monkeypatch.setattr("tuning.workers.OOM_EVENTS", (tmp_path / "none", events))
+    workers, ends = Workers(1), []
+    for number, counted in ((signal.SIGKILL, None), (signal.SIGTERM, None), (signal.SIGSEGV, None), (9, events)):
+        worker = workers.start(functools.partial(end_by, number, counted), tmp_path / "log.txt")
+        while workers.busy:
+            list(workers.wait(1.0))
+        ends.append((worker.lost, workers.cause_of_death(worker)))
+    assert ends == [
+        (True, "killed: SIGKILL, perhaps for want of memory"),
+        (True, "killed: SIGTERM"),
+        (False, "killed: SIGSEGV"),
+        (False, "out of memory: the system killed the process"),
+    ]
