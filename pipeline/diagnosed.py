@@ -14,11 +14,18 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.record import Tree, finding_from_tree
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
+from pipeline.recipe.train import MIN_DIAGNOSED
 from pipeline.runs import SHORT, find_run, known_runs, open_existing, roots
 from pipeline.tracking import RunFolder, RunRecord, absolute_uri
 
 DIAGNOSIS = "train/diagnosis.json"
 """The artifact of a run that holds its diagnosis."""
+
+UNDIAGNOSED = (
+    f"its training took fewer than {MIN_DIAGNOSED} epochs, or was on several devices, or has train.on_sick: ignore, or "
+    "never began"
+)
+"""Why a run has none."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,7 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
     tree = read_artifact(uri, record.id, DIAGNOSIS)
     if tree is None:
         raise UserError(
-            f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: its training "
-            "was shorter than 5 epochs, or has train.on_sick: ignore"
+            f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: {UNDIAGNOSED}"
         )
     findings = tuple(finding_from_tree(each) for each in tree["findings"])
     return Diagnosed(

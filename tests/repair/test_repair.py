@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from pipeline import load_recipe, run
 from pipeline.cli import main
+from pipeline.compute import settle
 from pipeline.diagnosis.remedies import smaller_from
 from pipeline.diagnosis.repair import Trial
 from pipeline.recipe.load import dump_recipe
@@ -146,6 +148,17 @@ def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(here: P
     assert "nan" in {finding["symptom"] for finding in tree["findings"]}
     assert plumbline("explain", "cells").exit_code == 0
     assert "cells: sick, then repaired" in Path("explanation.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_whose_budget_allows_no_diagnosis_goes_on_without_a_repair(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit_epochs = settle.fit_epochs
+    monkeypatch.setattr(settle, "fit_epochs", lambda pace, _: replace(fit_epochs(pace, 3600.0), epochs=3))
+    result = run(cells({"budget": "4s", "on_sick": "repair"}), until="train")
+    assert result.tags["repair.verdict"] == "not diagnosed"
+    assert len(json.loads((result.folder("train") / "history.json").read_text())["epochs"]) == 3
 
 
 @pytest.mark.slow
