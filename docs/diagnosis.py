@@ -62,6 +62,9 @@ In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few 
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
 layer. `plumbline run RECIPE --seeds 5` also says which seeds got stuck where the others did not.
 
+What a run, its pages, `plumbline check` and `plumbline diagnose` print of the remedies are overrides that its recipe
+takes and that change it; where no remedy of a finding is one, it says in words what to do.
+
 **note** is worth knowing and means no harm so far; **warning** should be mended; **critical** means that going on is
 pointless. A finding stays once it is made. The first one names the cause; later ones are often its consequences.
 
@@ -76,7 +79,7 @@ note where it does: half of the units may be dead in a network that works.
 PREFLIGHT = """## Before training: the pre-flight
 
 `plumbline check RECIPE` looks at a training before its first step, takes seconds, and ends with 3 if something should
-be mended; each remedy it prints is an override that the recipe takes. For any compiled Keras model:
+be mended. For any compiled Keras model:
 
 ```python
 from pipeline.diagnosis import preflight

@@ -3,6 +3,7 @@
 import keras
 
 from pipeline.batches import Batches
+from pipeline.diagnosis.findings import Advise
 from pipeline.journal import Journal
 from pipeline.progress import progress
 from pipeline.recipe.train import (
@@ -35,6 +36,7 @@ def fit(
     phase: int = 0,
     saver: Saver,
     journal: Journal,
+    advise: Advise = list,
 ) -> History:
     """Trains over a data path that is a function of the global step; leaves the best weights in `network`.
 
@@ -48,6 +50,7 @@ def fit(
         phase: Number of the phase of transfer learning.
         saver: Has the checkpoint to go on from, and takes those on the way.
         journal: Gets the values of each epoch.
+        advise: Tells what the recipe takes of the remedies of a finding.
 
     Raises:
         NonFiniteLossError: If the loss becomes NaN or infinite.
@@ -56,9 +59,9 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    diagnosis = watch(network, section, validation, journal)
+    diagnosis = watch(network, section, validation, journal, advise)
     first = section.on_sick != "ignore" and not (phase or first_epoch)
-    preflight = Preflight(diagnosis, training, journal, weighted=weights is not None) if first else None
+    preflight = Preflight(diagnosis, training, journal, advise, weighted=weights is not None) if first else None
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:
@@ -84,10 +87,10 @@ def fit(
             loop.run(watching, start=start, restore=restore, passed=passed)
         except NonFiniteLossError:
             if diagnosis:
-                record_broken(diagnosis, journal)
+                record_broken(diagnosis, journal, advise)
             raise
     if diagnosis:
-        record(diagnosis, journal)
+        record(diagnosis, journal, advise)
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
     if _has_average(section):
