@@ -52,8 +52,8 @@ class Space:
         if not isinstance(recipe.train.threads, int):
             tree["train"]["threads"] = THREADS
         # A repair changes a recipe; a trial is what it is.
-        if recipe.train.on_sick == "repair" or (recipe.tune.stop_sick and recipe.train.on_sick == "warn"):
-            tree["train"]["on_sick"] = "stop"
+        if recipe.train.on_sick in ("warn", "repair"):
+            tree["train"]["on_sick"] = "stop" if recipe.tune.stop_sick else "warn"
         flat, searched, left_out = flatten(tree), dict[str, ParameterConfig](), dict[str, str]()
         waiting = dict(recipe.tune.space)
         while waiting:
