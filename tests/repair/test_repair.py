@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -104,6 +105,9 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> Non
     page = Path("explanation.html").read_text()
     assert "cells: sick, then repaired" in page
     assert "after, validation" in page
+    (printed,) = re.findall(r"\nrun {8}([0-9a-f]{32}) ", told.output)
+    assert plumbline("explain", printed).exit_code == 0
+    assert "cells repair: sick, then repaired" in Path("explanation.html").read_text()
     assert "Gained: " in page
     assert page.count("<svg") == 2
 
