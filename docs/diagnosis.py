@@ -10,6 +10,7 @@ from pipeline.diagnosis.before import CHECKS, Check
 from pipeline.diagnosis.candidates import BODIES
 from pipeline.diagnosis.learning import FirstQuestion
 from pipeline.diagnosis.remedies import TRAVEL, Remedy
+from pipeline.diagnosis.repair import MAX_TRIALS
 from pipeline.diagnosis.rules import RULES
 from pipeline.diagnosis.rules.rule import Rule
 
@@ -92,7 +93,9 @@ print(report)  # a line a check: verdict, what was seen; below it what to change
 
 It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Every run says as
 well what can be known from its labels and the first look of its diagnosis, which costs next to nothing: all checks but
-those of one batch, and save and load. For leakage its collect stage has looked already.
+those of one batch, and save and load. For leakage its collect stage has looked already. A run without a diagnosis (of
+fewer than 5 epochs, or on several devices) takes no look: there its learning rate, its frozen layers, its batch
+normalisation and its classes are checked. `train.on_sick: ignore` turns all of them off.
 """
 
 REPAIR = """## Repair
@@ -111,10 +114,11 @@ activation with the weights that belong to it, Adam at a rate that fits the plan
 
 {bodies}
 4. the first of them with standardised input and more units, then with three times the epochs as well;
-5. where none of these was enough, changes for what is found of the best of them, on top of it: two at most.
+5. where none of these was enough, changes for what is found of the best of them, on top of it;
+6. then the findings' own remedies, each alone, those of the gravest finding first.
 
-A trial has the whole plan, since what a short one gets says little of a long one; it is stopped once it is critically
-sick. What the findings' own remedies say beyond this is for the reader, but for overfitting, below.
+There are {trials} trials at most, so that the last two of these are tried where those before left some. A trial has the
+whole plan, since what a short one gets says little of a long one; it is stopped once it is critically sick.
 
 Families of networks that are known with their activation (convolutional, residual, text) keep it in the first change,
 and come to tanh last. The rate of Adam is what moves a weight by about {travel:g} over all steps of the plan, between
@@ -166,7 +170,7 @@ def page() -> str:
     parts += [_described(rule.symptom, rule) for rule in RULES]
     parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]
     parts += [_described(check.title, check) for check in CHECKS]
-    parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL)]
+    parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL, trials=MAX_TRIALS)]
     parts += ["## Measured\n", *_measured()]
     parts += ["## Healthy controls\n", CONTROLS_NOTES]
     parts += [f"```\n$ python -m benchmarks.diagnosis_controls --seeds 1\n{CONTROLS.read_text()}```\n"]
