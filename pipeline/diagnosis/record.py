@@ -62,10 +62,15 @@ def _figure_from_tree(tree: Tree) -> Figure:
     return Figure(**{**tree, "epochs": tuple(tree["epochs"]), "lines": lines})
 
 
-def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
+def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding], *, stopped: bool = False) -> Tree:
     """Writes what a run keeps: findings, the history by epoch, and each column by probe and layer.
 
     What JSON lacks (NaN, infinity) is null.
+
+    Args:
+        signals: Of the training.
+        findings: Made of them.
+        stopped: Whether they ended the training before its plan.
     """
     columns = {column.name.lower(): _finite(signals.column(column)) for column in Column}
     return {
@@ -73,6 +78,7 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
         "num_epochs": signals.epoch,
         "healthy_epochs": healthy_epochs(signals, findings),
         "status": "sick" if any(finding.rank for finding in findings) else "healthy",
+        "stopped": stopped,
         "findings": [finding_to_tree(finding) for finding in findings],
         "facts": {name: _finite(np.array(getattr(signals.facts, name), "float64")) for name in FACTS},
         "history": {name: _finite(signals.series(name)) for name in (signals.epochs[0].logs if signals.epochs else ())},

@@ -12,11 +12,13 @@ from pipeline.batches import Batches
 from pipeline.diagnosis.before import judge
 from pipeline.diagnosis.before.look import glance
 from pipeline.diagnosis.callback import Diagnosis
+from pipeline.diagnosis.diagnose import merged
 from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.page import write_page
+from pipeline.diagnosis.probe import plan_facts
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
-from pipeline.diagnosis.signals import Column, Facts, Signals
+from pipeline.diagnosis.signals import Column, Signals
 from pipeline.journal import Journal
 from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, trained_epochs
 
@@ -54,7 +56,7 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     What takes steps of its own is left to `plumbline check`.
 
     Args:
-        diagnosis: Called before this; None: there is no reading.
+        diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
         training: Batches of the training split.
         weighted: Whether examples of rare classes weigh more.
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
@@ -77,8 +79,8 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
         """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
         signals = self._diagnosis.signals if self._diagnosis else None
-        facts, reading = (signals.facts, signals.first) if signals else (Facts(self.params["epochs"]), None)
-        training = self._training
+        training, reading = self._training, signals.first if signals else None
+        facts = signals.facts if signals else plan_facts(self.model, self.params["epochs"], training.steps_per_epoch)
         seen = glance(
             self.model,
             facts,
@@ -107,12 +109,22 @@ def _in_words(finding: Finding) -> str:
     return f"{finding.symptom}{place}: {finding.message} {finding.told[0].call}"
 
 
-def record(diagnosis: Diagnosis, journal: Journal, advise: Advise) -> None:
-    """Writes `artifacts/diagnosis.json` and `.html`, and the tags by which runs are found in the UI."""
+def record(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequence[Finding] = ()) -> list[Finding]:
+    """Writes `artifacts/diagnosis.json` and `.html`, and the tags by which runs are found in the UI.
+
+    Args:
+        diagnosis: Of a training that ended, or a phase of it.
+        journal: Of the stage.
+        advise: Tells what the recipe takes of the remedies.
+        earlier: Findings of the phases before; they stay.
+
+    Returns:
+        All that was found.
+    """
     folder = journal.path.parent / "artifacts"
     folder.mkdir(exist_ok=True)
-    findings = advise(diagnosis.findings)
-    tree = diagnosis_to_tree(diagnosis.signals, findings)
+    findings = advise(merged(earlier, diagnosis.findings))
+    tree = diagnosis_to_tree(diagnosis.signals, findings, stopped=diagnosis.stopped)
     (folder / "diagnosis.json").write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
     write_page(diagnosis.signals, findings, folder / "diagnosis.html")
     for name in ("diagnosis.json", "diagnosis.html"):
@@ -123,13 +135,14 @@ def record(diagnosis: Diagnosis, journal: Journal, advise: Advise) -> None:
     journal.set_tags(
         {"diagnosis.status": "sick" if symptoms else "healthy", "diagnosis.symptoms": ", ".join(symptoms) or "none"}
     )
+    return findings
 
 
-def record_broken(diagnosis: Diagnosis, journal: Journal, advise: Advise) -> None:
+def record_broken(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequence[Finding] = ()) -> None:
     """Judges a training that ended within an epoch because its loss was no number, and records that."""
     diagnosis.on_epoch_end(diagnosis.signals.epoch, {"loss": math.nan})
     diagnosis.on_train_end()
-    record(diagnosis, journal, advise)
+    record(diagnosis, journal, advise, earlier)
 
 
 def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:

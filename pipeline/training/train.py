@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.batches import Batches, read_prepared
 from pipeline.compute.budget import report
 from pipeline.compute.settle import settle
 from pipeline.diagnosis.findings import Advise
+from pipeline.diagnosis.record import Tree
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.phases import phase_sections
@@ -121,6 +122,7 @@ def _fit_transfer(
         *,
         first_epoch: int = 0,
         phase: int = 0,
+        earlier: Sequence[Tree] = (),
         factors: Mapping[Any, float] | None = None,
     ) -> History:
         rate = build_rate(section, data.training.steps_per_epoch)
@@ -141,6 +143,7 @@ def _fit_transfer(
             weights=weights,
             first_epoch=first_epoch,
             phase=phase,
+            earlier=earlier,
             saver=saver,
             journal=journal,
             advise=advise,
