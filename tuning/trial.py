@@ -156,7 +156,9 @@ def sickness(trained: Path) -> str:
         trained: Folder of the train stage.
     """
     file = trained / "artifacts" / DIAGNOSIS
-    tree = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"stopped": False}
+    if not file.exists():
+        return ""
+    tree = json.loads(file.read_text(encoding="utf-8"))
     if not tree["stopped"]:
         return ""
     critical = next(finding for finding in tree["findings"] if finding["severity"] == "critical")

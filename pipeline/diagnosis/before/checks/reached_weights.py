@@ -34,7 +34,7 @@ class ReachedWeights(Check):
         cut = [layer.name for layer in seen.facts.layers if layer.trainable and not layer.connected]
         if cut:
             message = f"No gradient can reach {len(cut)} trainable layers: the graph is cut behind them."
-            evidence = {"layers": len(cut)}
+            evidence: dict[str, float] = {"layers": len(cut)}
             yield self.finding("warning", message, layers=cut, evidence=evidence, remedies=(CONNECT,), confidence=1.0)
         unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
         if not unmoved:
