@@ -15,6 +15,7 @@ from pipeline.diagnosis.before import CHECKS, Check  # noqa: E402
 from pipeline.diagnosis.candidates import BODIES  # noqa: E402
 from pipeline.diagnosis.learning import FirstQuestion  # noqa: E402
 from pipeline.diagnosis.remedies import TRAVEL, Remedy  # noqa: E402
+from pipeline.diagnosis.repair import MAX_TRIALS  # noqa: E402
 from pipeline.diagnosis.rules import RULES  # noqa: E402
 from pipeline.diagnosis.rules.rule import Rule  # noqa: E402
 from tests.diagnosis.test_rules import PLANTED, found  # noqa: E402
@@ -66,6 +67,9 @@ In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few 
 (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
 layer. `plumbline run RECIPE --seeds 5` also says which seeds got stuck where the others did not.
 
+What a run, its pages, `plumbline check` and `plumbline diagnose` print of the remedies are overrides that its recipe
+takes and that change it; where no remedy of a finding is one, it says in words what to do.
+
 **note** is worth knowing and means no harm so far; **warning** should be mended; **critical** means that going on is
 pointless. A finding stays once it is made. The first one names the cause; later ones are often its consequences.
 
@@ -80,7 +84,7 @@ note where it does: half of the units may be dead in a network that works.
 PREFLIGHT = """## Before training: the pre-flight
 
 `plumbline check RECIPE` looks at a training before its first step, takes seconds, and ends with 3 if something should
-be mended; each remedy it prints is an override that the recipe takes. For any compiled Keras model:
+be mended. For any compiled Keras model:
 
 ```python
 from pipeline.diagnosis import preflight
@@ -94,7 +98,9 @@ print(report)  # a line a check: verdict, what was seen; below it what to change
 It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Where the loss
 cannot take the labels at all, it says so and looks no further, and the callback refuses to begin. Every run says as
 well what can be known from its labels and the first look of its diagnosis, which costs next to nothing: all checks but
-those of one batch, and save and load. For leakage its collect stage has looked already.
+those of one batch, and save and load. For leakage its collect stage has looked already. A run without a diagnosis (of
+fewer than 5 epochs, or on several devices) takes no look: there its learning rate, its frozen layers, its batch
+normalisation and its classes are checked. `train.on_sick: ignore` turns all of them off.
 """
 
 REPAIR = """## Repair
@@ -113,10 +119,11 @@ activation with the weights that belong to it, Adam at a rate that fits the plan
 
 {bodies}
 4. the first of them with standardised input and more units, then with three times the epochs as well;
-5. where none of these was enough, changes for what is found of the best of them, on top of it: two at most.
+5. where none of these was enough, changes for what is found of the best of them, on top of it;
+6. then the findings' own remedies, each alone, those of the gravest finding first.
 
-A trial has the whole plan, since what a short one gets says little of a long one; it is stopped once it is critically
-sick. What the findings' own remedies say beyond this is for the reader, but for overfitting, below.
+There are {trials} trials at most, so that the last two of these are tried where those before left some. A trial has the
+whole plan, since what a short one gets says little of a long one; it is stopped once it is critically sick.
 
 Families of networks that are known with their activation (convolutional, residual, text) keep it in the first change,
 and come to tanh last. The rate of Adam is what moves a weight by about {travel:g} over all steps of the plan, between
@@ -168,7 +175,7 @@ def page() -> str:
     parts += [_described(rule.symptom, rule) for rule in RULES]
     parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]
     parts += [_described(check.title, check) for check in CHECKS]
-    parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL)]
+    parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL, trials=MAX_TRIALS)]
     parts += ["## Measured\n", *_measured()]
     parts += ["## Healthy controls\n", CONTROLS_NOTES]
     parts += [f"```\n$ python -m benchmarks.diagnosis_controls --seeds 1\n{CONTROLS.read_text()}```\n"]

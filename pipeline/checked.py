@@ -1,22 +1,19 @@
 """The pre-flight of a recipe, once collected and preprocessed: all checks, with remedies that the recipe takes."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.diagnosis.before import Checked, Leaks, Report, judge
-from pipeline.diagnosis.remedies import Remedy
-from pipeline.errors import UserError
+from pipeline.diagnosis.before import Leaks, Report, judge
 from pipeline.execution import run
 from pipeline.journal import Listener
-from pipeline.manifest import Manifest
 from pipeline.quiet import quiet_imports
-from pipeline.recipe.checks import Known, check
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.train import step_by_step
 from pipeline.recipe.tree import Recipe
+from pipeline.repair.advice import Advice
 from pipeline.stages import training_setup
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
         listener: As in `pipeline.execution.run`.
 
     Returns:
-        What was found; each remedy is one that the recipe takes, and that changes it.
+        What was found, with advice: overrides that the recipe takes, and that change it.
 
     Raises:
         UserError: For a mistake in the recipe or the data.
@@ -59,17 +56,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
         leaks=_leaks(collected),
         saved=assembled.network,
     )
-    manifest = Manifest.load(collected / "development" / "manifest.json")
-    known = Known(manifest.kind, manifest.task, any(column.type == "category" for column in manifest.columns))
-
-    def takes(remedy: Remedy) -> bool:
-        try:
-            changed = load_recipe(recipe, [*overrides, *str(remedy).split()])
-        except UserError:
-            return False
-        return changed != loaded and not check(changed, known)
-
-    return Report(tuple(_with_remedies(each, takes) for each in judge(seen).checked))
+    return judge(seen).advised(Advice.of(loaded, collected))
 
 
 def _assemble(recipe: Recipe, prepared: Path) -> "Assembled":
@@ -93,9 +80,3 @@ def _leaks(collected: Path) -> Leaks:
         told=tuple(found[name]["text"] for name in ("leaky_columns",) if name in found),
         notes=tuple(found[name]["text"] for name in MAY_LEAK if name in found),
     )
-
-
-def _with_remedies(checked: Checked, takes: Callable[[Remedy], bool]) -> Checked:
-    """Leaves the remedies that the recipe takes."""
-    findings = (replace(each, remedies=tuple(filter(takes, each.remedies))) for each in checked.findings)
-    return replace(checked, findings=tuple(findings))

@@ -385,7 +385,7 @@ def diagnose(uri: str | None, run: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default="repaired.yaml", help="The recipe to write.")
 @recorded
 def repair(uri: str | None, run: str, out: Path, directory: Path) -> None:
-    """Tries what the diagnosis of a sick run names, beside an untouched control, and writes the repaired recipe.
+    """Tries changes that fit the diagnosis of a sick run, beside an untouched control; writes the repaired recipe.
 
     Ends with 3 if the training could not be repaired.
     """

@@ -14,11 +14,18 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.record import Tree, finding_from_tree
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
-from pipeline.runs import SHORT, find_run, known_runs, open_existing, roots
+from pipeline.recipe.train import MIN_DIAGNOSED
+from pipeline.runs import SHORT, named_run, open_existing, roots
 from pipeline.tracking import RunFolder, RunRecord, absolute_uri
 
 DIAGNOSIS = "train/diagnosis.json"
 """The artifact of a run that holds its diagnosis."""
+
+UNDIAGNOSED = (
+    f"its training took fewer than {MIN_DIAGNOSED} epochs, or was on several devices, or has train.on_sick: ignore, or "
+    "never began; or it is a run of several seeds, none of which is stuck: each has a run of its own"
+)
+"""Why a run has none."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Diagnosed:
             yield f"  {finding.message}"
             shown = in_line(finding.figure) if finding.figure else ""
             yield from [f"  {shown}"] if shown else []
-            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.remedies)
+            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.told)
 
 
 def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda _: None) -> Diagnosed:
@@ -54,19 +61,16 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
 
     Args:
         uri: MLflow tracking URI; by default that of the working directory.
-        name: The run's id, the beginning of it, or its name.
+        name: The run's id, the beginning of it, or its name; of a nested run its id.
         say: Told what one should know beside.
 
     Raises:
         UserError: If there is no such run, or its training was not diagnosed.
     """
-    record = find_run(list(known_runs(uri, None, say)[0]), name)
+    record = named_run(uri, name, say)
     tree = read_artifact(uri, record.id, DIAGNOSIS)
     if tree is None:
-        raise UserError(
-            f"{record.name} {record.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: its training "
-            "was shorter than 5 epochs, or has train.on_sick: ignore"
-        )
+        raise undiagnosed(record)
     findings = tuple(finding_from_tree(each) for each in tree["findings"])
     return Diagnosed(
         record,
@@ -75,6 +79,13 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
         tree["skill"] or 0.0,
         tree["num_epochs"],
         tree.get("healthy_epochs", 0),
+    )
+
+
+def undiagnosed(run: RunRecord) -> UserError:
+    """What to raise for a run without a diagnosis."""
+    return UserError(
+        f"{run.name} {run.id[:SHORT]}: expected a run with a diagnosis. It has no {DIAGNOSIS}: {UNDIAGNOSED}"
     )
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
 
+SEEDS = "seeds"
+"""Tag of a run that has one nested in it for each of several seeds: which."""
+
 
 @contextmanager
 def recorded_run(

@@ -31,6 +31,7 @@ from pipeline.tracking import (
     tagged_runs,
     unsent_folders,
 )
+from pipeline.tracking.folder import RUN_TAG
 
 Say = Callable[[str], None]
 
@@ -229,6 +230,26 @@ def find_run(records: Sequence[RunRecord], text: str) -> RunRecord:
         raise UserError(f"{text}: expected the beginning of one run's id. Received that of {len(matches)}: {ids}")
     known = dict.fromkeys(name for record in records for name in (record.name, record.id[:SHORT]))
     raise UserError(f"{text}: expected the id or the name of a run (see `plumbline runs`){nearest(text, known)}")
+
+
+def named_run(uri: str | None, text: str, say: Say = lambda _: None) -> RunRecord:
+    """Finds a run as `find_run` does; one nested in another, as a trial or a seed is, by its whole id.
+
+    Args:
+        uri: MLflow tracking URI; by default that of the working directory.
+        text: What names the run.
+        say: As in `list_runs`.
+
+    Raises:
+        UserError: If there is no such run.
+    """
+    try:
+        return find_run(list(known_runs(uri, None, say)[0]), text)
+    except UserError:
+        nested = runs_with(uri, RUN_TAG, text)
+        if not nested:
+            raise
+        return nested[0]
 
 
 def compare_records(left: RunRecord, right: RunRecord) -> Comparison:

@@ -1,7 +1,7 @@
 """Runs one recipe with several seeds: a run nested for each, and what the recipe scores over them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,17 @@ from pipeline.comparison.paired import Effect, effects
 from pipeline.comparison.predictions import FILE, TestPredictions
 from pipeline.comparison.resampling import SEED
 from pipeline.comparison.seeds import Spread, spread
+from pipeline.diagnosed import DIAGNOSIS
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.record import Tree
+from pipeline.diagnosis.record import Tree, finding_to_tree
 from pipeline.diagnosis.rules.poor_optimum import PoorOptimum
 from pipeline.diagnosis.siblings import stuck
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
 from pipeline.journal import Listener
-from pipeline.nested import recorded_run
+from pipeline.nested import SEEDS, recorded_run
 from pipeline.recipe.tree import Recipe
+from pipeline.repair.advice import Advice
 from pipeline.reporting import reported
 from pipeline.results import HIGH, LOW, TEST
 
@@ -56,9 +58,7 @@ class SeedsResult:
     @property
     def warnings(self) -> list[str]:
         """What is said of the seeds that are stuck."""
-        return [
-            f"seed {seed}: {each.symptom}: {each.message} Try {each.remedies[0]}" for seed, each in self.stuck.items()
-        ]
+        return [f"seed {seed}: {each.symptom}: {each.message} {each.told[0].call}" for seed, each in self.stuck.items()]
 
 
 def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: None) -> SeedsResult:
@@ -110,13 +110,21 @@ def _compare(run_id: str, results: dict[int, RunResult]) -> SeedsResult:
     spreads = {metric: spread(metric, {seed: test.predicted for seed, test in answers.items()}) for metric in metrics}
     pairs = effects(metrics[0], {str(seed): test.predicted for seed, test in answers.items()}, seed=SEED)
     trees = {seed: _diagnosis(result) for seed, result in results.items()}
-    return SeedsResult(run_id, results, spreads, pairs, stuck({seed: tree for seed, tree in trees.items() if tree}))
+    found = stuck({seed: tree for seed, tree in trees.items() if tree})
+    return SeedsResult(
+        run_id, results, spreads, pairs, {seed: _advised(results[seed], each) for seed, each in found.items()}
+    )
 
 
 def _diagnosis(result: RunResult) -> Tree | None:
     """Of a seed's training, where it was diagnosed."""
     file = result.folder("train") / "artifacts/diagnosis.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def _advised(result: RunResult, finding: Finding) -> Finding:
+    (advised,) = Advice.of(result.recipe, result.folder("collect"))([finding])
+    return advised
 
 
 def _record(parent: "Run", found: SeedsResult) -> None:
@@ -126,7 +134,7 @@ def _record(parent: "Run", found: SeedsResult) -> None:
         low, high = over.interval
         values |= {f"{TEST}{metric}": over.mean, f"{TEST}{metric}{LOW}": low, f"{TEST}{metric}{HIGH}": high}
         values |= {f"seeds/{metric}_deviation": over.deviation, f"seeds/{metric}_share": over.seed_share}
-    tags = {"seeds": ", ".join(map(str, found.results))}
+    tags = {SEEDS: ", ".join(map(str, found.results))}
     parent.record("metrics", values=values, step=None)
     parent.record("tags", values=tags)
     parent.facts.metrics |= values
@@ -135,5 +143,14 @@ def _record(parent: "Run", found: SeedsResult) -> None:
         parent.log_artifact(_predictions(result), f"{FOLDER}/{seed}.parquet")
     if found.stuck:
         parent.record("tags", values={"diagnosis.status": "sick", "diagnosis.symptoms": PoorOptimum.symptom})
+        parent.log_text(json.dumps(_tree(found), indent=1) + "\n", DIAGNOSIS)
     lines = (*map(str, found.spreads.values()), found.told_apart, *found.warnings)
     parent.facts.note = "\n".join(f"- {line}" for line in lines)
+
+
+def _tree(found: SeedsResult) -> Tree:
+    """The diagnosis of all seeds: that of the first that is stuck, with what is said of each."""
+    tree = _diagnosis(found.results[next(iter(found.stuck))])
+    assert tree
+    said = [replace(each, message=f"Seed {seed}: {each.message}") for seed, each in found.stuck.items()]
+    return {**tree, "status": "sick", "findings": [finding_to_tree(each) for each in said]}

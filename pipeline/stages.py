@@ -105,9 +105,12 @@ def _preprocess(work: Work) -> StageResult:
 
 
 def _train(work: Work) -> StageResult:
+    from pipeline.repair.advice import Advice
     from pipeline.training.train import train
 
-    return train(training_setup(work.recipe, work.folders["preprocess"]), out=work.out, journal=work.journal)
+    setup = training_setup(work.recipe, work.folders["preprocess"])
+    advise = Advice.of(work.recipe, work.folders["collect"])
+    return train(setup, out=work.out, journal=work.journal, advise=advise)
 
 
 def training_setup(recipe: Recipe, prepared: Path) -> TrainingSetup:

@@ -172,7 +172,7 @@ def train_section(**section: Any) -> TrainConfig:
 
 def train_small(prepared: Path, out: Path, network: ModelConfig, section: TrainConfig, **changed: Any) -> Path:
     """Runs the stage train with what the recipe would say by default."""
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     arguments: dict[str, Any] = {"batch_size": 32, "seed": 42, **changed}
     setup = TrainingSetup(section=section, model=network, prepared=prepared, **arguments)
     result = train(setup, out=out, journal=Journal(out / "journal.jsonl"))

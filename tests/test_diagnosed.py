@@ -8,7 +8,10 @@ from click.testing import CliRunner
 from pipeline import load_recipe, run
 from pipeline.cli import main
 
-SICK = ["train.epochs=5", "train.on_sick=stop", "model.kernel_initializer=zeros", "tracking.system_metrics=false"]
+SICK = [
+    *("train.epochs=5", "train.on_sick=stop", "train.optimizer.type=sgd", "train.optimizer.momentum=0.9"),
+    *("model.kernel_initializer=zeros", "tracking.system_metrics=false"),
+]
 
 
 def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
@@ -19,6 +22,8 @@ def test_a_sick_run_is_told_with_remedies_and_ends_with_3(here: Path) -> None:
     assert told.output.splitlines()[0].endswith(": sick")
     assert "critical  poor_initialization in " in told.output
     assert "- model.kernel_initializer=auto: " in told.output
+    printed = [line[4:].partition(": ")[0].split() for line in told.output.splitlines() if line.startswith("  - ")]
+    assert all(load_recipe("digits", [*SICK, *overrides]) != recipe for overrides in printed)
     unknown = CliRunner().invoke(main, ["diagnose", "nothing"])
     assert unknown.exit_code == 2
 

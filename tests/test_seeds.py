@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipeline import seeds
+from pipeline.cli import main
 from pipeline.compare import compare_tested
 from pipeline.errors import UserError
 from pipeline.nested import PARENT
@@ -47,6 +50,28 @@ def test_seeds_are_nested_runs_whose_mean_and_spread_are_the_parents(recipe: Rec
     verdicts = compare_tested(None, [found.run_id, again.run_id]).verdicts
     assert "are not distinguishable on 2 seeds" in verdicts[0]
     assert "over 2 seeds" in verdicts[1]
+
+
+@pytest.mark.slow
+def test_a_seed_that_is_stuck_is_the_diagnosis_of_the_run_of_all(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(recipe.model_dump(by_alias=True, exclude_none=True, mode="json"), ["train.epochs=5"])
+    skills, stuck = {42: 0.9, 43: 0.1, 44: 1.0}, seeds.stuck
+    monkeypatch.setattr(seeds, "stuck", lambda found: stuck({s: found[s] | {"skill": skills[s]} for s in found}))
+    found = run_seeds(recipe, 3)
+    assert found.warnings[0].startswith("seed 43: poor_optimum: ")
+    assert found.warnings[0].endswith(" Try seed=44")
+    told = CliRunner().invoke(main, ["diagnose", "cells × 3 seeds"])
+    assert told.exit_code == 3, told.output
+    assert "poor_optimum, since " in told.output
+    assert "  Seed 43: This seed came 10% of the way" in told.output
+    assert "  - seed=44: " in told.output
+    refused = CliRunner().invoke(main, ["repair", "cells × 3 seeds"])
+    assert refused.exit_code == 2
+    assert "expected a run of one training. cells × 3 seeds is of seeds 42, 43, 44" in refused.output
+    own = CliRunner().invoke(main, ["diagnose", found.results[43].run_id])
+    assert own.output.startswith("cells seed 43 ")
 
 
 def test_one_seed_is_no_spread(recipe: Recipe) -> None:

@@ -246,6 +246,36 @@ def test_the_best_weights_of_all_phases_are_kept(transfer: Callable[..., Path]) 
         np.testing.assert_array_equal(weight, weights_of(ruined)[name])
 
 
+@pytest.mark.slow
+def test_what_was_found_of_the_head_stays_found_in_fine_tuning(transfer: Callable[..., Path]) -> None:
+    sick = {"epochs": 5, "optimizer": {"type": "sgd", "learning_rate": 1e-12}}
+    tuning = {"epochs": 20, "learning_rate": 0.01, "fraction": 1.0}
+    folder = transfer("told", train={**sick, "fine_tuning": tuning})
+    found = {
+        each["symptom"]: each for each in json.loads((folder / "artifacts/diagnosis.json").read_text())["findings"]
+    }
+    assert found["frozen_weights"]["severity"] == "critical"
+    assert found["frozen_weights"]["called_epoch"] <= 5
+    tags = [record["values"] for record in read_journal(folder / "journal.jsonl") if record["kind"] == "tags"]
+    assert [each["diagnosis.status"] for each in tags if "diagnosis.status" in each] == ["sick", "sick"]
+
+
+@pytest.mark.slow
+def test_a_head_that_is_stopped_as_sick_ends_the_training_and_a_resumed_one_likewise(
+    transfer: Callable[..., Path],
+) -> None:
+    sick = {"epochs": 8, "optimizer": {"type": "sgd", "learning_rate": 1e-12}, "on_sick": "stop"}
+    tuning = {"epochs": 5, "learning_rate": 0.01, "fraction": 1.0}
+    folder = transfer("stopped", train={**sick, "fine_tuning": tuning})
+    history = (folder / "history.json").read_text()
+    assert len(json.loads(history)["epochs"]) < 8
+    (folder / "history.json").unlink()
+    (folder.parent / "again").mkdir()
+    (folder / "checkpoints").rename(folder.parent / "again/checkpoints")
+    again = transfer("again", train={**sick, "fine_tuning": tuning})
+    assert (again / "history.json").read_text() == history
+
+
 def test_gradual_unfreezing_adds_layers_from_the_top() -> None:
     section = train_section(epochs=4, fine_tuning={"epochs": 5, "gradual_steps": 2, "from_layer": "b"})
     phases = plan_phases(section, ["a", "b", "c", "d"])

@@ -76,9 +76,14 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     best = next(trial for trial in candidates if trial.number == order[0]) if order else candidates[0]
     gain = gain_of(best.number, repeats)
     file = study.folder / "best.yaml"
-    recipe = dump_recipe(space.recipe(best.job.point))
-    head = f"# Trial {best.number} of study {study.name}: the best of {len(study.trials())}.\n"
-    write_whole(file, f"{head}# Run: plumbline run {file}\n{recipe}", durable=True)
+    recipe = space.recipe(best.job.point)
+    head = [
+        f"Trial {best.number} of study {study.name}: the best of {len(study.trials())}.",
+        f"Run: plumbline run {file}",
+    ]
+    if recipe.train.on_sick != study.recipe.train.on_sick:
+        head.append(f"train.on_sick={recipe.train.on_sick}, as in the trial that this is: it is taken from the cache")
+    write_whole(file, "".join(f"# {line}\n" for line in head) + dump_recipe(recipe), durable=True)
     return Outcome(best, fresh.get(best.number), gain, file)
 
 

@@ -54,8 +54,8 @@ class Space:
         if not isinstance(recipe.train.threads, int):
             tree["train"]["threads"] = THREADS
         # A repair changes a recipe; a trial is what it is.
-        if recipe.train.on_sick == "repair" or (recipe.tune.stop_sick and recipe.train.on_sick == "warn"):
-            tree["train"]["on_sick"] = "stop"
+        if recipe.train.on_sick in ("warn", "repair"):
+            tree["train"]["on_sick"] = "stop" if recipe.tune.stop_sick else "warn"
         # What is promoted goes on from the state at its end.
         if recipe.tune.algorithm in RUNGS:
             tree["train"]["checkpoint"]["keep"] = True

@@ -18,7 +18,7 @@ from pipeline.execution import RunResult, run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
-from pipeline.recipe.train import TrainConfig, trained_epochs
+from pipeline.recipe.train import TrainConfig
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
@@ -145,7 +145,7 @@ def score(finished: RunResult, objective: str, direction: Literal["min", "max"])
     if not finite:
         return Result("failed", cause=f"nan: {objective} is no number in any epoch", epochs=len(curve))
     best = min(finite) if direction == "min" else max(finite)
-    sick = sickness(trained.entry.folder) if len(curve) < trained_epochs(finished.recipe.train) else ""
+    sick = sickness(trained.entry.folder)
     return Result(
         "stopped" if sick else "scored",
         score=best,
@@ -165,9 +165,13 @@ def sickness(trained: Path) -> str:
         trained: Folder of the train stage.
     """
     file = trained / "artifacts" / DIAGNOSIS
-    findings = json.loads(file.read_text(encoding="utf-8"))["findings"] if file.exists() else []
-    critical = next((finding for finding in findings if finding["severity"] == "critical"), None)
-    return f"{critical['symptom']}, epoch {critical['called_epoch']}: {critical['message']}" if critical else ""
+    if not file.exists():
+        return ""
+    tree = json.loads(file.read_text(encoding="utf-8"))
+    if not tree["stopped"]:
+        return ""
+    critical = next(finding for finding in tree["findings"] if finding["severity"] == "critical")
+    return f"{critical['symptom']}, epoch {critical['called_epoch']}: {critical['message']}"
 
 
 def failure(error: Exception) -> Result:

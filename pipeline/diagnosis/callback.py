@@ -44,7 +44,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         UserError: If examples and labels are no arrays of equal length.
     """
 
-    state_fields = ("seen", "steps_read")
+    state_fields = ("seen", "steps_read", "stopped")
     """What a checkpoint of `pipeline.training` keeps of it, beside its `variables`."""
 
     def __init__(
@@ -70,6 +70,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         unknown."""
         self.findings: list[Finding] = []
         """What was found, the gravest first; findings stay once they are made."""
+        self.stopped = False
+        """Whether this ended the training before its plan."""
 
     @property
     def healthy(self) -> bool:
@@ -115,7 +117,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         first = self._probe.read(0)
         self._facts = self._probe.facts(planned + self._later_epochs, steps)
         self._readings, self._epochs, self.findings = [first], [], []
-        self.steps_read = self._steps()
+        self.steps_read, self.stopped = self._steps(), False
         self._diagnose()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -154,6 +156,10 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
             self._look(done)
         if judged or not math.isfinite(values.get("loss", 0.0)):
             self._diagnose()
+            # Not before the first epoch is over: a training without one has no history, and no value to judge it by.
+            is_critical = any(finding.severity == "critical" for finding in self.findings)
+            if self._on_sick == "stop" and is_critical and done < planned:
+                self.model.stop_training = self.stopped = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Looks a last time, and judges the training as a whole, unless it goes on later."""
@@ -204,7 +210,3 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         new = [finding for finding in self.findings if finding.rank > before.get(finding.symptom, 0)]
         if new:
             self._say(new)
-        # Not before the first epoch is over: a training without one has no history, and no value to judge it by.
-        is_critical = any(finding.severity == "critical" for finding in self.findings)
-        if self._on_sick == "stop" and self._epochs and is_critical:
-            self.model.stop_training = True

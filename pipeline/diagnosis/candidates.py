@@ -45,7 +45,7 @@ def candidates(
     """
     grave = [finding for finding in findings if finding.rank]
     if grave and all(finding.symptom in LEARNS for finding in grave):
-        yield from ((remedy,) for finding in grave for remedy in finding.remedies)
+        yield from named(grave)
         return
     if healthy_epochs and any(finding.symptom in LATE for finding in grave):
         yield (smaller_from(healthy_epochs),)
@@ -56,6 +56,11 @@ def candidates(
         yield (body, adam, *sure)
     yield (bodies[0], adam, *sure, STANDARDIZE, *more[:1])
     yield (bodies[0], adam, *sure, STANDARDIZE, *more)
+
+
+def named(findings: Sequence[Finding]) -> Iterator[Parts]:
+    """Yields what the findings of a sick training name themselves, one remedy after the other, the gravest's first."""
+    yield from ((remedy,) for finding in findings if finding.rank for remedy in finding.remedies if remedy.overrides)
 
 
 def simpler(parts: Parts, findings: Sequence[Finding]) -> Parts:
@@ -69,8 +74,8 @@ def simpler(parts: Parts, findings: Sequence[Finding]) -> Parts:
         Some of the parts; none: there is nothing simpler to try.
     """
     keys = {key for remedy in findings[0].remedies[:1] for key in remedy.overrides}
-    named = tuple(part for part in parts if keys & set(part.overrides))
-    return named if named and len(named) < len(parts) else ()
+    alone = tuple(part for part in parts if keys & set(part.overrides))
+    return alone if alone and len(alone) < len(parts) else ()
 
 
 def _is_sure(finding: Finding) -> bool:

@@ -1,6 +1,6 @@
 """What a diagnosis says: a symptom, where, since when, on what evidence, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,12 +36,23 @@ class Finding:
     """The numbers that it rests on, by name."""
     remedies: tuple[Remedy, ...] = ()
     """What to change, the most promising first."""
+    advice: tuple[Remedy, ...] | None = None
+    """Those that the recipe of the training takes, as it takes them, or else words; None: no recipe is known."""
     source: str = ""
     """Where the rule is from."""
     figure: Figure | None = None
     """What it rests on, over the epochs."""
 
     @property
+    def told(self) -> tuple[Remedy, ...]:
+        """What a reader is shown of the remedies."""
+        return self.remedies if self.advice is None else self.advice
+
+    @property
     def rank(self) -> int:
         """Severity as a number: 0 is a note."""
         return SEVERITIES.index(self.severity)
+
+
+Advise = Callable[[Iterable[Finding]], list[Finding]]
+"""Gives findings their `advice`; `list` where no recipe is known."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -63,11 +64,8 @@ class Probe:
     def facts(self, planned_epochs: int, steps_per_epoch: int = 0) -> Facts:
         """Says what does not change during the training; after the first `read`."""
         task = self.task
-        optimizer = self._model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        clips = (getattr(inner, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
-        return Facts(
-            planned_epochs=planned_epochs,
+        return replace(
+            plan_facts(self._model, planned_epochs, steps_per_epoch),
             layers=self.layers,
             task=task.kind,
             loss=task.loss_name,
@@ -84,11 +82,6 @@ class Probe:
             input_size=self._input[0],
             input_ratio=self._input[1],
             labels_problem=labels_problem(task, self._y, self._num_outputs),
-            optimizer=type(inner).__name__,
-            learning_rate=_peak_rate(inner, planned_epochs * max(1, steps_per_epoch)),
-            momentum=float(getattr(inner, "momentum", 0.0) or 0.0),
-            clipped=any(clips),
-            steps_per_epoch=steps_per_epoch,
         )
 
     @property
@@ -230,6 +223,26 @@ def _as_traced() -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+
+
+def plan_facts(model: keras.Model, planned_epochs: int, steps_per_epoch: int = 0) -> Facts:
+    """Says what is known without a look at the network: plan and optimiser.
+
+    Args:
+        model: Compiled.
+        planned_epochs: Of the training.
+        steps_per_epoch: Optimiser steps; 0: unknown.
+    """
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return Facts(
+        planned_epochs=planned_epochs,
+        optimizer=type(inner).__name__,
+        learning_rate=_peak_rate(inner, planned_epochs * max(1, steps_per_epoch)),
+        momentum=float(getattr(inner, "momentum", 0.0) or 0.0),
+        clipped=any(getattr(inner, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm")),
+        steps_per_epoch=steps_per_epoch,
+    )
 
 
 def _peak_rate(optimizer: keras.optimizers.Optimizer, num_steps: int) -> float:

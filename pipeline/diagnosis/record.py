@@ -42,18 +42,19 @@ def seen_from_text(text: str) -> tuple[list[Reading], list[Epoch], list[Finding]
 def finding_to_tree(finding: Finding) -> Tree:
     """Writes a finding as JSON has it; numbers that JSON lacks become null."""
     evidence = {name: value if math.isfinite(value) else None for name, value in finding.evidence.items()}
-    remedies = [{"overrides": dict(remedy.overrides), "why": remedy.why} for remedy in finding.remedies]
-    return {**asdict(finding), "evidence": evidence, "remedies": remedies}
+    return {**asdict(finding), "evidence": evidence}
 
 
 def finding_from_tree(tree: Tree) -> Finding:
     """Reads what `finding_to_tree` wrote."""
     evidence = {name: math.nan if value is None else value for name, value in tree["evidence"].items()}
     remedies = tuple(Remedy(**remedy) for remedy in tree["remedies"])
+    advice = tree.get("advice")
+    advice = None if advice is None else tuple(Remedy(**remedy) for remedy in advice)
     shown = tree.get("figure")
     figure = None if shown is None else _figure_from_tree(shown)
-    known = {**tree, "layers": tuple(tree["layers"]), "evidence": evidence, "remedies": remedies, "figure": figure}
-    return Finding(**known)
+    known = {"layers": tuple(tree["layers"]), "evidence": evidence, "remedies": remedies, "advice": advice}
+    return Finding(**{**tree, **known, "figure": figure})
 
 
 def _figure_from_tree(tree: Tree) -> Figure:
@@ -61,10 +62,15 @@ def _figure_from_tree(tree: Tree) -> Figure:
     return Figure(**{**tree, "epochs": tuple(tree["epochs"]), "lines": lines})
 
 
-def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
+def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding], *, stopped: bool = False) -> Tree:
     """Writes what a run keeps: findings, the history by epoch, and each column by probe and layer.
 
     What JSON lacks (NaN, infinity) is null.
+
+    Args:
+        signals: Of the training.
+        findings: Made of them.
+        stopped: Whether they ended the training before its plan.
     """
     columns = {column.name.lower(): _finite(signals.column(column)) for column in Column}
     return {
@@ -72,6 +78,7 @@ def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding]) -> Tree:
         "num_epochs": signals.epoch,
         "healthy_epochs": healthy_epochs(signals, findings),
         "status": "sick" if any(finding.rank for finding in findings) else "healthy",
+        "stopped": stopped,
         "findings": [finding_to_tree(finding) for finding in findings],
         "facts": {name: _finite(np.array(getattr(signals.facts, name), "float64")) for name in FACTS},
         "history": {name: _finite(signals.series(name)) for name in (signals.epochs[0].logs if signals.epochs else ())},

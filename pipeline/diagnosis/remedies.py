@@ -1,5 +1,6 @@
 """What to change when something is wrong: recipe overrides, ordered by the rules that give them."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +20,18 @@ class Remedy:
     """One change of a training."""
 
     overrides: Mapping[str, Any]
-    """Recipe keys with their new values; where the network is not ours, the key says what is meant."""
+    """Recipe keys with their new values; where the network is not ours, the key says what is meant. None: no key does
+    it."""
     why: str
-    """What it does, in plain words."""
+    """What it does, in plain words; without a key, what to do."""
 
     def __str__(self) -> str:
-        return " ".join(f"{key}={_written(value)}" for key, value in self.overrides.items())
+        return " ".join(f"{key}={_written(value)}" for key, value in self.overrides.items()) or "no recipe key"
+
+    @property
+    def call(self) -> str:
+        """What to do, in one sentence."""
+        return f"Try {self}" if self.overrides else f"No recipe key: {self.why}"
 
 
 TANH = Remedy(
@@ -77,7 +84,23 @@ OTHER_SEED = Remedy({"seed": 1}, "another start leads elsewhere")
 WARMUP = Remedy(
     {"train.schedule.warmup_epochs": 3}, "small first steps do not leave the good start (Goyal et al. 2017)"
 )
+CONNECT = Remedy(
+    {}, "connect these layers to the output by operations that have a gradient (not argmax, rounding or NumPy)"
+)
+LEAVE_OUT = Remedy({}, "leave it out (`data.ignore`), unless it is known where the model is used before the answer is")
+USE = Remedy({}, "call these layers where the network computes its output, or take them out")
+UNFREEZE = Remedy({}, "load trained weights into these layers, or set them trainable before `compile`")
+REGISTER = Remedy(
+    {},
+    "register layers of your own with @keras.saving.register_keras_serializable(), name all their arguments in "
+    "`get_config`, and write a Lambda as such a layer",
+)
 FLOAT32 = Remedy({"train.precision": "float32"}, "float32 needs no scaling of the loss")
+
+
+def seed_of(seed: int) -> Remedy:
+    """Takes a seed that is known to lead elsewhere."""
+    return Remedy({"seed": seed}, "of the seeds that were tried it came furthest")
 
 
 def rate(facts: Facts, factor: float) -> Remedy:
@@ -147,4 +170,6 @@ def wider(facts: Facts, factor: int = 4) -> Remedy:
 def _written(value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, list):
+        return json.dumps(value, separators=(",", ":"))
     return str(value).lower() if isinstance(value, bool) else str(value)

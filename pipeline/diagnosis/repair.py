@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pipeline.diagnosis.candidates import BODIES, Parts, candidates, simpler
+from pipeline.diagnosis.candidates import BODIES, Parts, candidates, named, simpler
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.remedies import Remedy
 
@@ -93,8 +93,9 @@ def repair(
 ) -> Repair:
     """Tries changes one after the other until a training is healthy; then whether fewer changes would do.
 
-    Where none was enough, changes for what the best of them lacks still are tried on top of it. A healthy training is
-    left alone. The control tells what new random numbers alone would have done; where only they help, it is the best.
+    Where none was enough, changes for what the best of them lacks still are tried on top of it, then what the findings
+    name themselves, one by one, as long as there are trials. A healthy training is left alone. The control tells what
+    new random numbers alone would have done; where only they help, it is the best.
 
     Args:
         sick: The training to repair.
@@ -127,6 +128,7 @@ def repair(
         if best is not sick:
             own = candidates(best.findings, best.healthy_epochs, bodies)
             yield from [(*best_parts, *parts) for parts in own]
+        yield from named(sick.findings)
 
     for parts in changes():
         if len(trials) == max_trials:

@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.record import Tree
+from pipeline.diagnosis.remedies import seed_of
 from pipeline.diagnosis.rules.poor_optimum import PoorOptimum
 from pipeline.diagnosis.signals import Epoch, Facts, Signals
 
@@ -15,8 +19,12 @@ def stuck(trees: Mapping[int, Tree]) -> dict[int, Finding]:
 
     Args:
         trees: Seed to what its run keeps of its diagnosis, as `record.diagnosis_to_tree` wrote it.
+
+    Returns:
+        Seed to its finding, whose first remedy is the best of the seeds.
     """
     skills = {seed: math.nan if tree["skill"] is None else tree["skill"] for seed, tree in trees.items()}
+    best = max(skills, key=lambda seed: np.nan_to_num(skills[seed], nan=-np.inf))
     found = {}
     for seed, tree in trees.items():
         others = tuple(skill for other, skill in skills.items() if other != seed)
@@ -27,5 +35,5 @@ def stuck(trees: Mapping[int, Tree]) -> dict[int, Finding]:
             siblings=others,
         )
         for finding in PoorOptimum().findings(signals, Learning("too early", skill=skills[seed])):
-            found[seed] = finding
+            found[seed] = replace(finding, remedies=(seed_of(best), *finding.remedies[1:]))
     return found

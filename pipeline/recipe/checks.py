@@ -15,6 +15,8 @@ from pipeline.recipe.evaluate import DEFAULTS, METRICS
 from pipeline.recipe.keras_names import check_object
 from pipeline.recipe.model_checks import MODEL_KINDS, check_model
 from pipeline.recipe.objective import LOSSES, named
+from pipeline.recipe.phases import longest_phase
+from pipeline.recipe.train import MIN_DIAGNOSED
 from pipeline.recipe.training_checks import check_training
 from pipeline.recipe.transfer_checks import check_transfer
 from pipeline.recipe.tree import Recipe
@@ -59,6 +61,7 @@ def check(recipe: Recipe, known: Known | None = None) -> list[Problem]:
         _metrics,
         _training,
         _compute,
+        _repair,
         _columns,
         _augment,
         _sampling,
@@ -168,6 +171,25 @@ def _training(recipe: Recipe, known: Known) -> Iterator[Problem]:
 def _compute(recipe: Recipe, _: Known) -> Iterator[Problem]:
     transfer = isinstance(recipe.model, TransferConfig)
     return check_compute(recipe.train, batch_size=recipe.data.batch_size, transfer=transfer)
+
+
+def _repair(recipe: Recipe, _: Known) -> Iterator[Problem]:
+    """What is to be repaired is diagnosed."""
+    train = recipe.train
+    if train.on_sick != "repair":
+        return
+    if train.strategy != "none":
+        yield Problem(
+            "train.on_sick",
+            f"`repair` needs a diagnosis, which looks at one device; expected another value with `train.strategy: "
+            f"{train.strategy}`, or `strategy: none`",
+        )
+    elif train.budget is None and longest_phase(train) < MIN_DIAGNOSED:
+        yield Problem(
+            "train.on_sick",
+            f"`repair` needs a diagnosis, and trainings of fewer than {MIN_DIAGNOSED} epochs are not judged. "
+            f"Received: {longest_phase(train)} epochs. Train longer, or use warn",
+        )
 
 
 def _augment(recipe: Recipe, known: Known) -> Iterator[Problem]:

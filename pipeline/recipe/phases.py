@@ -1,6 +1,6 @@
 """The `train` section as it holds in each phase of transfer learning."""
 
-from pipeline.recipe.train import TrainConfig
+from pipeline.recipe.train import TrainConfig, trained_epochs
 
 
 def phase_sections(train: TrainConfig) -> list[TrainConfig]:
@@ -21,6 +21,12 @@ def phase_sections(train: TrainConfig) -> list[TrainConfig]:
             for epochs in even_shares(tuning.epochs, tuning.gradual_steps)
         ),
     ]
+
+
+def longest_phase(train: TrainConfig) -> int:
+    """Epochs of the longest phase, as far as it is trained."""
+    tuning = train.fine_tuning
+    return max(trained_epochs(train), even_shares(tuning.epochs, tuning.gradual_steps)[-1] if tuning else 0)
 
 
 def even_shares(total: int, parts: int) -> list[int]:

@@ -17,6 +17,9 @@ ClassName = Annotated[str, BeforeValidator(str)]
 
 Positive = Annotated[int, Field(ge=1)]
 
+MIN_DIAGNOSED = 5
+"""Epochs below which a training is too short to be called sick."""
+
 
 class OptimizerConfig(Section):
     """A Keras optimiser by name, with any of its arguments.

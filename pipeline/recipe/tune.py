@@ -97,7 +97,8 @@ class TuneConfig(Section):
     """Seeds of each finalist."""
     stop_sick: bool = True
     """Whether a trial that provably does not train is stopped (`train.on_sick: stop`); its score so far counts. False:
-    as the recipe says; `train.on_sick: ignore` stays as it is."""
+    it is only told, unless the recipe itself says stop. No trial is repaired; `train.on_sick: ignore` stays as it
+    is."""
     max_failures: int | None = Field(None, ge=0)
     """Failed trials after which the search stops; null: failures never stop it."""
 

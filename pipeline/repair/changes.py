@@ -1,6 +1,6 @@
 """From overrides of a remedy to a changed recipe: what they supersede goes, and what the recipe has no place for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.diagnosis.remedies import Remedy
@@ -33,13 +33,29 @@ def changed(recipe: Recipe, overrides: Overrides) -> tuple[Recipe, dict[str, Any
     left, before = dict(overrides), recipe.flat()
     while left:
         try:
-            now = load_recipe(_without_superseded(recipe, left), list(_written(left, before)))
+            now = load_recipe(
+                _without_superseded(recipe, left),
+                [str(Remedy({key: value}, "")) for key, value in written(left, before).items()],
+            )
         except RecipeError as error:
             refused = {key for problem in error.problems for key in left if _concerns(problem.key, key)}
             left = {key: value for key, value in left.items() if key not in refused} if refused else {}
             continue
         return now, {key: value for key, value in left.items() if before.get(key) != now.flat().get(key)}
     return recipe, {}
+
+
+def written(overrides: Overrides, before: Overrides) -> dict[str, Any]:
+    """Overrides with the values that a recipe takes: a number in place of a list is that number as often.
+
+    Args:
+        overrides: Dotted keys to their values.
+        before: The recipe's own.
+    """
+    return {
+        key: [value] * len(before[key]) if isinstance(before.get(key), list) and not isinstance(value, list) else value
+        for key, value in overrides.items()
+    }
 
 
 def to_yaml(recipe: Recipe, comments: list[str]) -> str:
@@ -57,13 +73,6 @@ def _without_superseded(recipe: Recipe, overrides: Overrides) -> dict[str, Any]:
         if key in SUPERSEDED:
             node.pop(last, None)
     return tree
-
-
-def _written(overrides: Overrides, before: Overrides) -> Iterator[str]:
-    """As on the command line; a number in place of a list is that number as often."""
-    for key, value in overrides.items():
-        old = before.get(key)
-        yield str(Remedy({key: [value] * len(old) if isinstance(old, list) else value}, ""))
 
 
 def _concerns(problem: str, key: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.diagnosed import DIAGNOSIS, diagnosed, read_artifact
+from pipeline.diagnosed import DIAGNOSIS, read_artifact, undiagnosed
 from pipeline.diagnosis.candidates import BODIES
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.record import Tree, finding_from_tree
@@ -19,7 +19,8 @@ from pipeline.recipe.tracking import TrackingConfig
 from pipeline.repair.account import CONTROL_DID
 from pipeline.repair.chart import Curve, chart, heat_maps
 from pipeline.repair.record import BEFORE, FILE, OF, PROMOTED
-from pipeline.runs import SHORT, runs_with
+from pipeline.repair.trials import in_words
+from pipeline.runs import SHORT, named_run, runs_with
 from pipeline.tracking import Tracking
 
 RED, GREEN = "#b3382c", "#2f855a"
@@ -131,10 +132,12 @@ def reasons(overrides: Mapping[str, Any], findings: Sequence[Finding]) -> Iterat
 
 
 def _find(uri: str | None, name: str, say: Callable[[str], None]) -> Explained:
-    found = diagnosed(uri, name, say=say).run
-    sick = found.tags.get(BEFORE, found.id)
+    found = named_run(uri, name, say)
+    sick = found.tags.get(OF) or found.tags.get(BEFORE, found.id)
     before = read_artifact(uri, sick, DIAGNOSIS)
-    if before is None or "history" not in before:
+    if before is None:
+        raise undiagnosed(found)
+    if "history" not in before:
         raise UserError(f"explain: expected a run whose diagnosis has its history. Run {found.name} again")
     for repair in runs_with(uri, OF, sick):
         tree = read_artifact(uri, repair.id, FILE)
@@ -196,4 +199,4 @@ def _trials(repair: Tree) -> Iterator[tuple[str, Tree, str]]:
     named |= {f"trial {number}": trial for number, trial in enumerate(repair["trials"], 1)}
     for name, trial in named.items():
         if trial:
-            yield name, trial, str(Remedy(trial["overrides"], "")) or "nothing"
+            yield name, trial, in_words(trial["overrides"])

@@ -11,7 +11,7 @@ from pipeline.diagnosis.candidates import BODIES, DEEP_BODIES
 from pipeline.diagnosis.repair import Overrides, Repair, Trial, repair
 from pipeline.errors import UserError
 from pipeline.execution import plan, run
-from pipeline.nested import recorded_run
+from pipeline.nested import SEEDS, recorded_run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.schedule import Constant
@@ -59,6 +59,11 @@ def repair_run(uri: str | None, name: str, *, directory: Path, say: Say = lambda
         UserError: If there is no such run here, or its training was not diagnosed.
     """
     found = diagnosed(uri, name, say=say)
+    if SEEDS in found.run.tags:
+        raise UserError(
+            f"repair: expected a run of one training. {found.run.name} is of seeds {found.run.tags[SEEDS]}: "
+            "`plumbline diagnose` names the best"
+        )
     file = RunFolder(directory / "runs" / found.run.id).artifact("recipe.yaml")
     if not file.exists():
         raise UserError(f"repair: expected a run that was recorded in {directory}. There is no {file}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.diagnosed import DIAGNOSIS
+from pipeline.diagnosed import DIAGNOSIS, UNDIAGNOSED
 from pipeline.diagnosis.record import Tree, finding_from_tree
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.diagnosis.repair import Overrides, Trial
@@ -19,6 +19,10 @@ from pipeline.repair.changes import changed
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run, Tracking
+
+
+class UndiagnosedError(UserError):
+    """A training that ended without a diagnosis, as a short one does."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,11 @@ class Trials:
     _tried: list[Overrides] = field(default_factory=list)
 
     def untouched(self) -> Trial:
-        """Trains the recipe as it is."""
+        """Trains the recipe as it is.
+
+        Raises:
+            UndiagnosedError: If the training was not diagnosed.
+        """
         return self._train("before", {}, self.recipe)
 
     def control(self, seed: int) -> Trial:
@@ -63,7 +71,7 @@ class Trials:
         """Trains the recipe with changes and its own seed: what is proven is the recipe that is written.
 
         What the recipe has no place for, what it has already, and what was tried is refused and takes nothing; so is
-        what cannot be built.
+        what cannot be built, and what ends without a diagnosis.
         """
         recipe, applied = changed(self.recipe, {**overrides, **STOPPED})
         applied = {key: value for key, value in applied.items() if key not in STOPPED}
@@ -111,7 +119,13 @@ def trained(recipe: Recipe, run_id: str, result: RunResult | None, error: UserEr
 
 
 def trial_of(diagnosis: Path, kept: Trained, overrides: Overrides) -> Trial:
-    """Reads how a training ended off its diagnosis."""
+    """Reads how a training ended off its diagnosis.
+
+    Raises:
+        UndiagnosedError: If there is none.
+    """
+    if not diagnosis.exists():
+        raise UndiagnosedError(f"the training of run {kept.run_id} was not diagnosed: {UNDIAGNOSED}")
     tree: Tree = json.loads(diagnosis.read_text(encoding="utf-8"))
     findings = tuple(finding_from_tree(each) for each in tree["findings"])
     return Trial(

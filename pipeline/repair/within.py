@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import Cache, Entry, Ingredients, code_hashes
+from pipeline.diagnosed import UNDIAGNOSED
 from pipeline.journal import Journal, Listener, StageResult
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.changes import changed
 from pipeline.repair.record import BEFORE, CHANGED, PROMOTED, RECIPE, VERDICT
 from pipeline.repair.repair import repair_recipe
-from pipeline.repair.trials import STOPPED, Trials, in_words
+from pipeline.repair.trials import STOPPED, Trials, UndiagnosedError, in_words
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -72,7 +73,11 @@ def chosen_recipe(recipe: Recipe, entry: Entry) -> Recipe:
 def _choose(recipe: Recipe, run: "Run", out: Path, journal: Journal) -> dict[str, Any]:
     """Trains, repairs if need be, and says so in the main run."""
     before = Trials(changed(recipe, STOPPED)[0], run.tracking, run)
-    sick = before.untouched()
+    try:
+        sick = before.untouched()
+    except UndiagnosedError:
+        journal.set_tags({VERDICT: "not diagnosed"})
+        return {"overrides": STOPPED, "summary": f"not diagnosed, so that nothing was repaired: {UNDIAGNOSED}"}
     if sick.healthy:
         journal.set_tags({VERDICT: "healthy"})
         return {"overrides": STOPPED, "summary": "the training is healthy: nothing was repaired"}

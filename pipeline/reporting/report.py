@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compute.quantities import duration, size
+from pipeline.diagnosis.record import finding_from_tree
 from pipeline.pages import render
 from pipeline.reporting.recorded import Artifacts, costs, epochs
 from pipeline.results import HIGH, LOW, TEST, scores_on_test
@@ -72,7 +73,7 @@ def compose(run: "Run", error: str) -> str:
     """The page; arguments as in `write_report`."""
     facts, artifacts, records = run.facts, Artifacts(run.folder), list(run.folder.records())
     started, spent = datetime.fromtimestamp(run.folder.header.started / 1000, UTC), costs(records)
-    data = artifacts.tree("collect/data_report.json")
+    data, diagnosis = (artifacts.tree(name) for name in ("collect/data_report.json", "train/diagnosis.json"))
     return render(
         "report.html",
         facts=facts,
@@ -87,7 +88,7 @@ def compose(run: "Run", error: str) -> str:
             (sum(row[split] for split in data["manifest"]["counts"]) for row in data.get("balance", [])), default=1
         ),
         curves=_curves(epochs(records), facts.metrics),
-        diagnosis=artifacts.tree("train/diagnosis.json"),
+        diagnosis=diagnosis and {"findings": [finding_from_tree(each) for each in diagnosis["findings"]]},
         scores=list(_scores(facts.metrics)),
         groups=artifacts.rows("evaluate/slices.csv"),
         group_metrics=artifacts.rows("evaluate/slice_metrics.csv"),

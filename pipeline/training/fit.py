@@ -1,8 +1,12 @@
 """Fits a compiled network: the step loop with what watches it, and what is kept in the end."""
 
+from collections.abc import Sequence
+
 import keras
 
 from pipeline.batches import Batches
+from pipeline.diagnosis.findings import Advise
+from pipeline.diagnosis.record import Tree, finding_from_tree, finding_to_tree
 from pipeline.journal import Journal
 from pipeline.progress import progress
 from pipeline.recipe.train import (
@@ -33,8 +37,10 @@ def fit(
     weights: dict[int, float] | None = None,
     first_epoch: int = 0,
     phase: int = 0,
+    earlier: Sequence[Tree] = (),
     saver: Saver,
     journal: Journal,
+    advise: Advise = list,
 ) -> History:
     """Trains over a data path that is a function of the global step; leaves the best weights in `network`.
 
@@ -46,8 +52,10 @@ def fit(
         weights: Of the examples of each class in the training loss; None: all weigh 1.
         first_epoch: Number of the first epoch, where others came before.
         phase: Number of the phase of transfer learning.
+        earlier: What was found in the phases before.
         saver: Has the checkpoint to go on from, and takes those on the way.
         journal: Gets the values of each epoch.
+        advise: Tells what the recipe takes of the remedies of a finding.
 
     Raises:
         NonFiniteLossError: If the loss becomes NaN or infinite.
@@ -56,9 +64,10 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    diagnosis = watch(network, section, validation, journal)
+    diagnosis = watch(network, section, validation, journal, advise)
     first = section.on_sick != "ignore" and not (phase or first_epoch)
-    preflight = Preflight(diagnosis, training, journal, weighted=weights is not None) if first else None
+    preflight = Preflight(diagnosis, training, journal, advise, weighted=weights is not None) if first else None
+    known = [finding_from_tree(each) for each in earlier]
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)
     with progress("train", len(epochs) * training.num_examples) as advance:
@@ -84,16 +93,22 @@ def fit(
             loop.run(watching, start=start, restore=restore, passed=passed)
         except NonFiniteLossError:
             if diagnosis:
-                record_broken(diagnosis, journal)
+                record_broken(diagnosis, journal, advise, known)
             raise
-    if diagnosis:
-        record(diagnosis, journal)
+    findings = record(diagnosis, journal, advise, known) if diagnosis else known
     best_epoch = stopping.best_epoch if stopping else log.epochs[-1]["epoch"]
     averaged: Epoch = {}
     if _has_average(section):
         reestimate_batch_norm(network, training, first_step=epochs.stop * training.steps_per_epoch)
         averaged = _validate(network, validation)
-    return History(log.epochs, best_epoch, log.examples_per_sec(), averaged)
+    return History(
+        log.epochs,
+        best_epoch,
+        log.examples_per_sec(),
+        averaged,
+        findings=[finding_to_tree(each) for each in findings],
+        stopped=diagnosis is not None and diagnosis.stopped,
+    )
 
 
 def callbacks(

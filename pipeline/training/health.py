@@ -11,19 +11,20 @@ from pipeline.batches import Batches
 from pipeline.diagnosis.before import judge
 from pipeline.diagnosis.before.look import glance
 from pipeline.diagnosis.callback import Diagnosis
-from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.diagnose import merged
+from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.page import write_page
+from pipeline.diagnosis.probe import plan_facts
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
-from pipeline.diagnosis.signals import Column, Facts, Signals
+from pipeline.diagnosis.signals import Column, Signals
 from pipeline.journal import Journal
-from pipeline.recipe.train import TrainConfig, trained_epochs
-
-MIN_EPOCHS = 5
-"""Epochs below which a training is too short to be called sick."""
+from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, trained_epochs
 
 
-def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journal: Journal) -> Diagnosis | None:
+def watch(
+    learner: keras.Model, section: TrainConfig, validation: Batches, journal: Journal, advise: Advise
+) -> Diagnosis | None:
     """Makes the callback that diagnoses a training; None where it is not to be, or too short, or on several devices.
 
     Args:
@@ -31,8 +32,9 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
         section: Resolved for the task.
         validation: Batches of the validation split, the first of which are the probe.
         journal: Gets a line whenever something above a note is found.
+        advise: Tells what the recipe takes of the remedies.
     """
-    if section.on_sick == "ignore" or trained_epochs(section) < MIN_EPOCHS:
+    if section.on_sick == "ignore" or trained_epochs(section) < MIN_DIAGNOSED:
         return None
     if learner.distribute_strategy.num_replicas_in_sync > 1:
         journal.say("diagnosis: none, because it looks at one device and this training is on several")
@@ -40,7 +42,11 @@ def watch(learner: keras.Model, section: TrainConfig, validation: Batches, journ
     x, y = _probe(validation)
     on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
     later = section.epochs - trained_epochs(section)
-    return Diagnosis(x, y, on_sick=on_sick, later_epochs=later, say=lambda findings: journal.say(told(findings)))
+
+    def say(findings: list[Finding]) -> None:
+        journal.say(told(advise(findings)))
+
+    return Diagnosis(x, y, on_sick=on_sick, later_epochs=later, say=say)
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
@@ -49,22 +55,31 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     What takes steps of its own is left to `plumbline check`.
 
     Args:
-        diagnosis: Called before this; None: there is no reading.
+        diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
         training: Batches of the training split.
         weighted: Whether examples of rare classes weigh more.
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
+        advise: Tells what the recipe takes of the remedies.
     """
 
-    def __init__(self, diagnosis: Diagnosis | None, training: Batches, journal: Journal, *, weighted: bool):
+    def __init__(
+        self,
+        diagnosis: Diagnosis | None,
+        training: Batches,
+        journal: Journal,
+        advise: Advise,
+        *,
+        weighted: bool,
+    ):
         super().__init__()
-        self._diagnosis, self._training, self._journal = diagnosis, training, journal
+        self._diagnosis, self._training, self._journal, self._advise = diagnosis, training, journal, advise
         self._balanced = weighted or training.is_balanced
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
         """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
         signals = self._diagnosis.signals if self._diagnosis else None
-        facts, reading = (signals.facts, signals.first) if signals else (Facts(self.params["epochs"]), None)
-        training = self._training
+        training, reading = self._training, signals.first if signals else None
+        facts = signals.facts if signals else plan_facts(self.model, self.params["epochs"], training.steps_per_epoch)
         seen = glance(
             self.model,
             facts,
@@ -73,12 +88,11 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
             labels=training.labels,
             balanced=self._balanced,
         )
-        report = judge(seen)
+        report = judge(seen).advised(self._advise)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:
-                end = "." if finding.remedies else ""
-                self._journal.say(f"check: {_in_words(finding)}{end} More: plumbline check")
+                self._journal.say(f"check: {_in_words(finding)}. More: plumbline check")
 
 
 def told(findings: Sequence[Finding]) -> str:
@@ -91,31 +105,42 @@ def told(findings: Sequence[Finding]) -> str:
 def _in_words(finding: Finding) -> str:
     """What is wrong, where, and the first thing to try."""
     place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
-    remedy = f" Try {finding.remedies[0]}" if finding.remedies else ""
-    return f"{finding.symptom}{place}: {finding.message}{remedy}"
+    return f"{finding.symptom}{place}: {finding.message} {finding.told[0].call}"
 
 
-def record(diagnosis: Diagnosis, journal: Journal) -> None:
-    """Writes `artifacts/diagnosis.json` and `.html`, and the tags by which runs are found in the UI."""
+def record(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequence[Finding] = ()) -> list[Finding]:
+    """Writes `artifacts/diagnosis.json` and `.html`, and the tags by which runs are found in the UI.
+
+    Args:
+        diagnosis: Of a training that ended, or a phase of it.
+        journal: Of the stage.
+        advise: Tells what the recipe takes of the remedies.
+        earlier: Findings of the phases before; they stay.
+
+    Returns:
+        All that was found.
+    """
     folder = journal.path.parent / "artifacts"
     folder.mkdir(exist_ok=True)
-    tree = diagnosis_to_tree(diagnosis.signals, diagnosis.findings)
+    findings = advise(merged(earlier, diagnosis.findings))
+    tree = diagnosis_to_tree(diagnosis.signals, findings, stopped=diagnosis.stopped)
     (folder / "diagnosis.json").write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
-    write_page(diagnosis.signals, diagnosis.findings, folder / "diagnosis.html")
+    write_page(diagnosis.signals, findings, folder / "diagnosis.html")
     for name in ("diagnosis.json", "diagnosis.html"):
         journal.log_artifact(folder / name)
     for epoch, values in summaries(diagnosis.signals):
         journal.log_metrics(values, step=epoch - 1)
-    symptoms = [finding.symptom for finding in diagnosis.findings if finding.rank]
+    symptoms = [finding.symptom for finding in findings if finding.rank]
     journal.set_tags(
         {"diagnosis.status": "sick" if symptoms else "healthy", "diagnosis.symptoms": ", ".join(symptoms) or "none"}
     )
+    return findings
 
 
-def record_broken(diagnosis: Diagnosis, journal: Journal) -> None:
+def record_broken(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequence[Finding] = ()) -> None:
     """Judges a training that ended within an epoch because its loss was no number, and records that."""
     diagnosis.break_off()
-    record(diagnosis, journal)
+    record(diagnosis, journal, advise, earlier)
 
 
 def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:

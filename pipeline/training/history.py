@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.diagnosis.record import Tree
 from pipeline.training.callbacks import Epoch
 
 
@@ -19,6 +20,10 @@ class History:
     """Values of validation of the mean of several epochs' weights (SWA), where that is what is kept."""
     phase_starts: tuple[int, ...] = ()
     """The first epoch of each phase of transfer learning but the first."""
+    findings: list[Tree] = field(default_factory=list)
+    """What was found to be wrong, in this phase or before, as `pipeline.diagnosis.record` writes it."""
+    stopped: bool = False
+    """Whether the diagnosis ended it before its plan."""
 
     @property
     def best(self) -> Epoch:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from models.transfer import pretrained_layers
 from pipeline.batches import Batches, read_prepared
 from pipeline.compute.budget import report
 from pipeline.compute.settle import settle
+from pipeline.diagnosis.findings import Advise
+from pipeline.diagnosis.record import Tree
 from pipeline.figures import learning_curves, learning_rates
 from pipeline.journal import Journal, StageResult
 from pipeline.recipe.phases import phase_sections
@@ -39,7 +41,12 @@ from pipeline.transfer.record import record_transfer
 
 
 def train(
-    setup: TrainingSetup, *, out: Path, journal: Journal, check: Callable[[Footprint], None] = lambda _: None
+    setup: TrainingSetup,
+    *,
+    out: Path,
+    journal: Journal,
+    check: Callable[[Footprint], None] = lambda _: None,
+    advise: Advise = list,
 ) -> StageResult:
     """Builds a network, fits it on the training split and writes the weights of its best epoch.
 
@@ -52,6 +59,7 @@ def train(
         out: Folder to write into; one that holds a checkpoint is gone on with.
         journal: Record of the stage: one value a metric and epoch, `best/*` for the epoch kept.
         check: Called with the hashes of chosen steps as they are taken.
+        advise: Tells what the recipe takes of the remedies of a finding.
 
     Raises:
         UserError: If the network, the loss, the metric to watch or the optimiser does not fit the data.
@@ -72,10 +80,12 @@ def train(
     with interruption.held(), contextlib.closing(saver):
         if isinstance(setup.model, TransferConfig):
             cache = None if setup.augment else functools.partial(_features, setup, out)
-            history = _fit_transfer(assembled, setup.model.source, cache, saver, out, journal)
+            history = _fit_transfer(assembled, setup.model.source, cache, saver, out, journal, advise)
         else:
             data, weights = Data(assembled.training, assembled.validation), assembled.class_weights
-            history = fit(assembled.learner, section, *data, weights=weights, saver=saver, journal=journal)
+            history = fit(
+                assembled.learner, section, *data, weights=weights, saver=saver, journal=journal, advise=advise
+            )
     if settled.forecast and begins:
         secs = time.perf_counter() - started
         report(settled.forecast, epochs=len(history.epochs), secs=secs, journal=journal)
@@ -100,6 +110,7 @@ def _fit_transfer(
     saver: Saver,
     out: Path,
     journal: Journal,
+    advise: Advise,
 ) -> History:
     """Fits the head, then what the recipe unfreezes."""
     network = assembled.network
@@ -111,6 +122,7 @@ def _fit_transfer(
         *,
         first_epoch: int = 0,
         phase: int = 0,
+        earlier: Sequence[Tree] = (),
         factors: Mapping[Any, float] | None = None,
     ) -> History:
         rate = build_rate(section, data.training.steps_per_epoch)
@@ -131,8 +143,10 @@ def _fit_transfer(
             weights=weights,
             first_epoch=first_epoch,
             phase=phase,
+            earlier=earlier,
             saver=saver,
             journal=journal,
+            advise=advise,
         )
 
     phases = plan_phases(assembled.section, [layer.name for layer in pretrained_layers(network)])

@@ -9,6 +9,7 @@ import keras
 
 from models.transfer import pretrained_layers, split_network
 from pipeline.batches import Batches
+from pipeline.diagnosis.record import Tree
 from pipeline.errors import UserError
 from pipeline.journal import Journal
 from pipeline.recipe.fine_tuning import FineTuningConfig
@@ -64,9 +65,13 @@ class Learn(Protocol):
         *,
         first_epoch: int = 0,
         phase: int = 0,
+        earlier: Sequence[Tree] = (),
         factors: Mapping[Any, float] | None = None,
     ) -> History:
-        """Fits the trainable layers of `network` in a phase; `factors` multiply the learning rate of variables."""
+        """Fits the trainable layers of `network` in a phase; `factors` multiply the learning rate of variables.
+
+        What was found in the phases before, `earlier`, stays found.
+        """
         ...
 
 
@@ -107,6 +112,8 @@ def fit_phases(
 ) -> History:
     """Fits one phase after another; leaves the best weights of all phases in `network`, and all its layers trainable.
 
+    A phase that its diagnosis ended is the last one.
+
     Args:
         network: What `build_transfer` gave.
         phases: What `plan_phases` gave.
@@ -131,7 +138,16 @@ def fit_phases(
             history = _fit_head(network, phase, cache, learn, journal)
         else:
             factors = depth_factors(unfrozen, phase.depth_factor) if phase.depth_factor < 1 else None
-            history = learn(network, phase.section, data, first_epoch=first_epoch, phase=number, factors=factors)
+            earlier = histories[-1].findings if histories else ()
+            history = learn(
+                network,
+                phase.section,
+                data,
+                first_epoch=first_epoch,
+                phase=number,
+                earlier=earlier,
+                factors=factors,
+            )
         histories.append(history)
         if kept and not _improves(phase.section, history, kept):
             journal.say(f"{phase.name}: no epoch better than epoch {kept.best_epoch}; its weights stay")
@@ -139,6 +155,9 @@ def fit_phases(
                 variable.assign(value)
         else:
             kept = history
+        if history.stopped:
+            journal.say(f"{phase.name}: ended as sick, and the training with it (train.on_sick: stop)")
+            break
     assert kept is not None
     network.trainable = True
     return joined(histories, kept)

@@ -8,21 +8,26 @@ import numpy as np
 import pytest
 
 from pipeline.diagnosis import Diagnosis
-from pipeline.diagnosis.candidates import candidates
+from pipeline.diagnosis.candidates import BODIES, candidates, named
 from pipeline.diagnosis.change import Overrides, changed
 from pipeline.diagnosis.findings import Finding, Severity
 from pipeline.diagnosis.remedies import (
+    BATCH_NORM,
+    CLIP,
+    CONNECT,
     DEFAULT_ADAM,
     DROPOUT,
     EARLY_STOPPING,
     REINITIALIZE,
     RELU,
     RIGHT_OUTPUT,
+    SELU,
+    STANDARDIZE,
     TANH,
     Remedy,
     fitted,
 )
-from pipeline.diagnosis.repair import Trial, merged, repair
+from pipeline.diagnosis.repair import MAX_TRIALS, Trial, merged, repair
 from pipeline.diagnosis.signals import Facts, LayerFacts
 from pipeline.errors import UserError
 
@@ -145,6 +150,17 @@ def test_where_no_whole_is_enough_what_the_best_lacks_still_is_tried_on_top_of_i
     outcome = repair(SICK, train)
     assert (outcome.verdict, outcome.healed_at) == ("repaired", 5)
     assert outcome.best.overrides == both(TANH, ADAM, DROPOUT)
+
+
+def test_what_the_findings_name_comes_last_as_long_as_there_are_trials() -> None:
+    tried: list[Overrides] = []
+    sick = replace(SICK, findings=[finding(CLIP, BATCH_NORM, symptom="nan"), finding(SELU, DROPOUT)])
+    outcome = repair(sick, trainer([(both(BATCH_NORM), 1.0)], tried))
+    wholes = [both(body, DEFAULT_ADAM) for body in BODIES] + [both(TANH, DEFAULT_ADAM, STANDARDIZE)]
+    assert tried == [{}, *wholes, CLIP.overrides, BATCH_NORM.overrides]
+    assert (outcome.verdict, outcome.healed_at) == ("repaired", 6)
+    assert len(repair(sick, trainer([], [])).trials) == MAX_TRIALS
+    assert [merged(parts) for parts in named([finding(CONNECT), finding(TANH, severity="note")])] == []
 
 
 def test_a_part_that_heals_as_well_is_the_repair() -> None:

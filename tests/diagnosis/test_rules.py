@@ -383,6 +383,7 @@ def test_a_seed_that_ends_far_below_the_others_is_stuck_and_told_from_seeds_that
         return stuck({seed: {"skill": skill, "num_epochs": 60} for seed, skill in enumerate(skills)})
 
     assert list(ended(0.95, 0.3, 1.0, 0.97)) == [1]
+    assert str(ended(0.95, 0.3, 1.0, 0.97)[1].remedies[0]) == "seed=2"
     assert ended(0.95, 0.9, 1.0, 0.97) == {}
     assert ended(0.95, 0.3, 0.1, 0.7) == {}
     assert ended(0.95, 0.3) == {}

@@ -40,6 +40,12 @@ BARE = {"name": "bare", "data": {"type": "digits"}, "model": {"type": "mlp"}}
             "{averaging: {type: swa, learning_rate: 0.1}, reduce_on_plateau: {}}",
             "nothing else moves; `averaging.learning_rate` does",
         ),
+        ("{epochs: 4, on_sick: repair}", "trainings of fewer than 5 epochs are not judged. Received: 4 epochs"),
+        ("{epochs: 9, stop_after_epochs: 3, on_sick: repair}", "are not judged. Received: 3 epochs"),
+        (
+            "{strategy: mirrored, on_sick: repair}",
+            "`repair` needs a diagnosis, which looks at one device",
+        ),
         ("clip={}", "train.clip: expected one of value, norm, global_norm. Received: none of them"),
         ("clip={value: 1.0, norm: 1.0}", "train.clip: expected one of value, norm, global_norm. Received: value, norm"),
         ("{clip: {value: 1.0}, optimizer: {clipnorm: 1.0}}", "train.optimizer.clipnorm: given beside `train.clip`"),

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from pipeline import load_recipe, run
 from pipeline.cli import main
+from pipeline.compute import settle
 from pipeline.diagnosis.remedies import smaller_from
 from pipeline.diagnosis.repair import Trial
 from pipeline.recipe.load import dump_recipe
@@ -102,6 +105,9 @@ def test_a_sick_run_is_repaired_proven_recorded_and_explained(here: Path) -> Non
     page = Path("explanation.html").read_text()
     assert "cells: sick, then repaired" in page
     assert "after, validation" in page
+    (printed,) = re.findall(r"\nrun {8}([0-9a-f]{32}) ", told.output)
+    assert plumbline("explain", printed).exit_code == 0
+    assert "cells repair: sick, then repaired" in Path("explanation.html").read_text()
     assert "Gained: " in page
     assert page.count("<svg") == 2
 
@@ -146,6 +152,17 @@ def test_a_run_whose_loss_is_no_number_goes_on_with_the_repaired_network(here: P
     assert "nan" in {finding["symptom"] for finding in tree["findings"]}
     assert plumbline("explain", "cells").exit_code == 0
     assert "cells: sick, then repaired" in Path("explanation.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_whose_budget_allows_no_diagnosis_goes_on_without_a_repair(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit_epochs = settle.fit_epochs
+    monkeypatch.setattr(settle, "fit_epochs", lambda pace, _: replace(fit_epochs(pace, 3600.0), epochs=3))
+    result = run(cells({"budget": "4s", "on_sick": "repair"}), until="train")
+    assert result.tags["repair.verdict"] == "not diagnosed"
+    assert len(json.loads((result.folder("train") / "history.json").read_text())["epochs"]) == 3
 
 
 @pytest.mark.slow

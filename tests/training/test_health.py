@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.journal import read_journal
 from tests.small_runs import Stages, model, train_section, train_small
+from tuning.trial import sickness
 
 ZEROS = {"type": "mlp", "units": [16], "kernel_initializer": "zeros"}
 
@@ -57,6 +58,16 @@ def test_a_rare_class_is_told_before_the_first_step_unless_it_is_weighted(digits
 def test_stop_ends_a_sick_training_early(digits: Stages, tmp_path: Path) -> None:
     train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(epochs=5, on_sick="stop"))
     assert len(json.loads((tmp_path / "run/history.json").read_text())["epochs"]) == 1
+    assert sickness(tmp_path / "run").startswith("poor_initialization, epoch 1: ")
+
+
+def test_what_early_stopping_ended_was_not_stopped_by_the_diagnosis(digits: Stages, tmp_path: Path) -> None:
+    section = train_section(epochs=9, early_stopping={"monitor": "val_accuracy", "patience": 1})
+    train_small(digits.prepared, tmp_path / "run", model(**ZEROS), section)
+    tree = json.loads((tmp_path / "run/artifacts/diagnosis.json").read_text())
+    assert tree["num_epochs"] < 9
+    assert (tree["findings"][0]["severity"], tree["stopped"]) == ("critical", False)
+    assert sickness(tmp_path / "run") == ""
 
 
 def test_a_healthy_training_is_tagged_so_and_says_nothing(digits: Stages, tmp_path: Path) -> None:
@@ -79,7 +90,11 @@ def test_no_diagnosis_where_it_is_not_wanted_or_there_is_too_little_to_judge(
 
 
 def test_a_short_training_is_checked_by_what_needs_no_reading(digits: Stages, tmp_path: Path) -> None:
-    section, network = train_section(epochs=1, steps_per_execution=1), model(type="mlp", units=[8], batch_norm=True)
+    section, network = (
+        train_section(epochs=1, optimizer={"learning_rate": 1}),
+        model(type="mlp", units=[8], batch_norm=True),
+    )
     train_small(digits.prepared, tmp_path / "run", network, section, batch_size=4)
     said = [record["text"] for record in records(tmp_path / "run", "say")]
     assert [text for text in said if text.startswith("check: small_batch_norm in ")]
+    assert [text for text in said if text.startswith("check: learning_rate: A learning rate of 1 is too high for Adam")]

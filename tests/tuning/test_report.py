@@ -68,6 +68,7 @@ def test_the_best_is_chosen_by_fresh_seeds(study):
     best = load_recipe(study.folder / "best.yaml")
     assert best.train.optimizer.learning_rate == second.job.point["train.optimizer.learning_rate"]
     assert (best.name, best.tune) == ("told", None)
+    assert "\n# train.on_sick=stop, as in the trial" in (study.folder / "best.yaml").read_text(encoding="utf-8")
 
 
 def test_a_finalist_that_failed_once_comes_behind_those_that_did_not(study):

@@ -31,6 +31,18 @@ def test_a_point_is_an_ordinary_recipe(tmp_path):
     assert load_recipe(tmp_path / "trial.yaml") == made
 
 
+@pytest.mark.parametrize(
+    ("on_sick", "stop_sick", "of_a_trial"),
+    [
+        *(("warn", "true", "stop"), ("warn", "false", "warn"), ("repair", "true", "stop"), ("repair", "false", "warn")),
+        *(("stop", "false", "stop"), ("ignore", "true", "ignore")),
+    ],
+)
+def test_a_trial_is_stopped_as_the_recipe_says_and_never_repaired(on_sick, stop_sick, of_a_trial):
+    of = space("{model.batch_norm: {type: boolean}}", f"tune.stop_sick={stop_sick}", f"train.on_sick={on_sick}")
+    assert of.tree["train"]["on_sick"] == of_a_trial
+
+
 def test_keras_tuner_values_come_back_as_they_were_written():
     of = space(FAMILIES)
     values = of.hyperparameters().values

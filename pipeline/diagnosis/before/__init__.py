@@ -7,13 +7,13 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.diagnosis.before.check import Check, Checked
 from pipeline.diagnosis.before.checks import CHECKS
 from pipeline.diagnosis.before.seen import Leaks, Seen
-from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.remedies import Remedy
 from pipeline.errors import UserError
 
@@ -53,7 +53,12 @@ class Report:
     @property
     def suggestion(self) -> Remedy | None:
         """What to change first; None: nothing, or nothing that has a key."""
-        return next((finding.remedies[0] for finding in self.findings if finding.rank and finding.remedies), None)
+        told = (finding.told[0] for finding in self.findings if finding.rank and finding.told)
+        return next((remedy for remedy in told if remedy.overrides), None)
+
+    def advised(self, advise: Advise) -> "Report":
+        """The same, with what a recipe takes of the remedies."""
+        return Report(tuple(replace(each, findings=tuple(advise(each.findings))) for each in self.checked))
 
     def lines(self) -> Iterator[str]:
         """Yields a line a check: its verdict and what was seen; below it what is wrong and what to change."""
@@ -63,7 +68,7 @@ class Report:
                 yield f"{'':10}{finding.message}"
                 if finding.layers:
                     yield f"{'':10}where: {', '.join(finding.layers[:5])}"
-                yield from (f"{'':10}- {remedy}: {remedy.why}" for remedy in finding.remedies[:NUM_REMEDIES])
+                yield from (f"{'':10}- {remedy}: {remedy.why}" for remedy in finding.told[:NUM_REMEDIES])
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
+from pipeline.diagnosis.remedies import CONNECT
 from pipeline.diagnosis.rules.rule import Rule, if_failed
 from pipeline.diagnosis.signals import Column, Signals
 
@@ -13,6 +14,7 @@ class UnreachedWeights(Rule):
 
     symptom = "unreached_weights"
     source = "ours; Karpathy 2019, A Recipe for Training Neural Networks (backprop to chart dependencies)"
+    remedies = (CONNECT,)
     shows = Column.GRADIENT
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:

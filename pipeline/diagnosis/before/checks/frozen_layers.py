@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.remedies import UNFREEZE
 
 
 class FrozenLayers(Check):
@@ -16,6 +17,8 @@ class FrozenLayers(Check):
     symptom = "frozen_layers"
     title = "frozen layers"
     source = "Keras guide on transfer learning, https://keras.io/guides/transfer_learning; the sign is ours"
+
+    remedies = (UNFREEZE,)
 
     def words(self, seen: Seen) -> str:
         """How many of the weights train."""
@@ -33,8 +36,6 @@ class FrozenLayers(Check):
             yield self.finding("critical", message, evidence={"frozen layers": len(seen.weights)}, confidence=1.0)
             return
         if new := seen.new_layers:
-            message = (
-                f"{len(new)} frozen layers hold weights that were never trained: load some, or set them trainable."
-            )
+            message = f"{len(new)} frozen layers hold weights that were never trained."
             evidence = {"frozen layers never trained": len(new), "layers": len(seen.weights)}
             yield self.finding("warning", message, layers=new, evidence=evidence)

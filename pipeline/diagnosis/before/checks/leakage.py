@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.remedies import SPLIT_BY_CONTENT
+from pipeline.diagnosis.remedies import LEAVE_OUT, SPLIT_BY_CONTENT
 
 
 class Leakage(Check):
@@ -37,8 +37,8 @@ class Leakage(Check):
         if leaks.telling:
             named = ", ".join(leaks.telling[:5])
             message = f"Each value of {named} goes with one label: is it known when the network is asked?"
-            yield self.finding("warning", message, evidence={"columns": len(leaks.telling)}, remedies=())
+            yield self.finding("warning", message, evidence={"columns": len(leaks.telling)}, remedies=(LEAVE_OUT,))
         for text in leaks.told:
-            yield self.finding("warning", f"{text[0].upper()}{text[1:]}.", remedies=())
+            yield self.finding("warning", f"{text[0].upper()}{text[1:]}.", remedies=(LEAVE_OUT,))
         for note in leaks.notes:
             yield self.finding("note", f"{note[0].upper()}{note[1:]}.", remedies=())

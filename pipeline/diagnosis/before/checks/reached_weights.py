@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.remedies import REINITIALIZE, TANH
+from pipeline.diagnosis.remedies import CONNECT, REINITIALIZE, TANH, USE
 from pipeline.diagnosis.rules.unreached_weights import UnreachedWeights
 
 
@@ -19,6 +19,7 @@ class ReachedWeights(Check):
     symptom = UnreachedWeights.symptom
     title = "reached weights"
     source = UnreachedWeights.source
+    remedies = (CONNECT, USE)
 
     def words(self, seen: Seen) -> str:
         """How many layers, and how they were looked at."""
@@ -33,7 +34,8 @@ class ReachedWeights(Check):
         cut = [layer.name for layer in seen.facts.layers if layer.trainable and not layer.connected]
         if cut:
             message = f"No gradient can reach {len(cut)} trainable layers: the graph is cut behind them."
-            yield self.finding("warning", message, layers=cut, evidence={"layers": len(cut)}, confidence=1.0)
+            evidence: dict[str, float] = {"layers": len(cut)}
+            yield self.finding("warning", message, layers=cut, evidence=evidence, remedies=(CONNECT,), confidence=1.0)
         unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
         if not unmoved:
             return
@@ -41,7 +43,8 @@ class ReachedWeights(Check):
         uncalled = [name for name in unmoved if name not in known]
         if uncalled and len(unmoved) < len(known):
             message = f"{len(uncalled)} trainable layers are never used: training does not move their weights."
-            yield self.finding("warning", message, layers=uncalled, evidence=self._evidence(seen, uncalled))
+            evidence = self._evidence(seen, uncalled)
+            yield self.finding("warning", message, layers=uncalled, evidence=evidence, remedies=(USE,))
         still = [name for name in unmoved if name in known]
         if still:
             message = f"Training does not move the weights of {len(still)} layers: no gradient gets to them."

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
+from pipeline.diagnosis.remedies import REGISTER
 
 
 class SaveAndLoad(Check):
@@ -17,6 +18,7 @@ class SaveAndLoad(Check):
     symptom = "not_loadable"
     title = "save and load"
     source = "Keras guide on serialization, https://keras.io/guides/serialization_and_saving"
+    remedies = (REGISTER,)
 
     max_difference: float = 1e-4
     """Largest difference of the outputs before and after, relative to their size: float32 has seven digits."""
@@ -34,10 +36,7 @@ class SaveAndLoad(Check):
         reloaded = seen.reloaded
         assert reloaded
         if reloaded.problem:
-            message = (
-                f"The network cannot be loaded once it is saved: {reloaded.problem} Register layers of your own with "
-                "@keras.saving.register_keras_serializable(); write a Lambda as such a layer."
-            )
+            message = f"The network cannot be loaded once it is saved: {reloaded.problem}"
             evidence = {"layers that cannot be loaded": len(reloaded.layers)}
             yield self.finding("warning", message, layers=reloaded.layers, evidence=evidence, confidence=1.0)
         elif reloaded.difference > self.max_difference:
