@@ -35,7 +35,7 @@ def print_schedule(
         highlight=False,
     )
     for key, reason in space.left_out.items():
-        out.print(f"  · {key} is not searched: {reason}", highlight=False)
+        out.print(escape(f"  · {key} is not searched: {reason}"), highlight=False)
     table = _table("", "trainings", "epochs each", "epochs", "time")
     for rung in [*schedule.rungs, *([schedule.finals] if schedule.finals else [])]:
         span = f"{rung.first_epoch} → {rung.epochs}" if rung.first_epoch else str(rung.epochs)
@@ -101,7 +101,8 @@ class LiveView:
             shown = f"{best[0].result.score:.4g}" if best and best[0].result else "none"
             scored = [] if result.score is None else [f"{result.score:.4g}"]
             came = ", ".join([*scored, *([f"{result.status}: {result.cause}"] if result.cause else [])])
-            self._console.print(f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})", highlight=False)
+            line = f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})"
+            self._console.print(escape(line), highlight=False)
         self.tick()
 
     def lost(self, job: Job) -> None:
@@ -124,7 +125,7 @@ class LiveView:
             objective = f"{message['objective']:.4g}" if message else ""
             last = job.epochs or self._study.recipe.train.epochs
             epoch = f"epoch {message['epoch'] + 1} of {last}" if message else "starts"
-            table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), _values(job.point))
+            table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), escape(_values(job.point)))
         trained = sum(trial.result.epochs for trial in ended if trial.result)
         left = ""
         if trained and self._epochs:
@@ -144,9 +145,8 @@ def print_study(study: Study) -> None:
     numbers = {trial.number for trial in trials}
     out.print(trials_table([*trials, *(trial for trial in study.trials() if trial.number not in numbers)]))
     reason = study.reason()
-    out.print(
-        f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.name}", highlight=False
-    )
+    said = f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.name}"
+    out.print(escape(said), highlight=False)
 
 
 def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
@@ -161,7 +161,7 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
     out.print(f"best      trial {outcome.best.number}: {section.objective} {score_in_words(outcome)}", highlight=False)
     out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
     out.print(f"gain      {escape(gain_in_words(outcome, section))}", highlight=False)
-    out.print(f"run it    plumbline run {outcome.file}", highlight=False)
+    out.print(f"run it    plumbline run {escape(str(outcome.file))}", highlight=False)
 
 
 def score_in_words(outcome: "Outcome") -> str:
@@ -191,7 +191,7 @@ def studies_table(studies: list[Study]) -> Table:
         best = ranked(trials, searched_direction(study.recipe.tune))
         score = f"{best[0].result.score:.4g}" if best and best[0].result else ""
         ended = str(sum(trial.result is not None for trial in trials))
-        reason = study.reason() or "not finished"
+        reason = escape(study.reason() or "not finished")
         table.add_row(study.name, study.recipe.tune.algorithm, ended, score, duration(study.spent_secs()), reason)
     return table
 

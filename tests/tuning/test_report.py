@@ -144,6 +144,15 @@ def test_the_live_table_says_how_far_the_search_is(study):
     assert "25 trials ended, best 0.8968 (trial 11), about" in shown
 
 
+def test_causes_and_values_are_printed_as_they_are(study, capsys):
+    view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
+    job, cause = Job(30, {"augment": "[node x]"}), "FileNotFoundError: expected [/data/a, /data/b] on [node x]"
+    view.started(job, Worker(0, time.monotonic()))
+    assert "augment=[node x]" in printed(view._drawn())
+    view.ended(job, Result("failed", cause=cause))
+    assert cause in capsys.readouterr().out
+
+
 def test_the_live_table_says_how_far_each_worker_is(study):
     view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
     worker = Worker(0, time.monotonic())
