@@ -69,7 +69,9 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     candidates, repeats = ranked(study.trials(), direction), study.repeats()
     if not candidates:
         return None
-    fresh = _finalists(repeats)
+    # Those of now: a study that went on with a larger budget may have had others, under fewer seeds.
+    finalists = {trial.number for trial in candidates[: section.finalists]}
+    fresh = _finalists({(number, seed): repeats[number, seed] for number, seed in repeats if number in finalists})
     sign = 1 if direction == "min" else -1
     # One that fails under some seed comes after all that do not, however lucky the others were.
     order = sorted(fresh, key=lambda number: (fresh[number].failures, sign * fresh[number].mean, number))
@@ -86,8 +88,7 @@ def _finalists(repeats: Mapping[tuple[int, int], Result]) -> dict[int, Fresh]:
     """The finalists with a score, by their number, over the seeds that all of them have ended with."""
     by_trial: dict[int, dict[int, float | None]] = {}
     for (number, seed), result in repeats.items():
-        if number != DEFAULTS:
-            by_trial.setdefault(number, {})[seed] = result.score
+        by_trial.setdefault(number, {})[seed] = result.score
     common = set.intersection(*map(set, by_trial.values())) if by_trial else set()
     found = {number: [scores[seed] for seed in sorted(common)] for number, scores in by_trial.items()}
     kept = {number: tuple(each for each in scores if each is not None) for number, scores in found.items()}

@@ -81,6 +81,14 @@ def test_a_finalist_that_failed_once_comes_behind_those_that_did_not(study):
     assert str(conclude(study, Space.of(study.recipe)).fresh) == "0.875 on average of 2 other seeds, 1 of 3 failed"
 
 
+def test_a_finalist_of_an_earlier_session_does_not_cost_those_of_now_their_seeds(study):
+    third = ranked(study.trials(), "max")[2].number
+    study.told(Job(third, {}, seed=0), Result("scored", score=0.89, epochs=3))
+    outcome = conclude(study, Space.of(study.recipe))
+    assert outcome.best.number == ranked(study.trials(), "max")[1].number
+    assert len(outcome.fresh.scores) == 3
+
+
 def test_a_gain_takes_two_pairs_of_the_same_seed():
     scored = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.5, (3, 0): 0.6}
     repeats = {key: Result("scored", score=score) for key, score in scored.items()}
