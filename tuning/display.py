@@ -74,7 +74,8 @@ class LiveView:
         assert study.recipe.tune is not None
         self._study = study
         self._direction = searched_direction(study.recipe.tune)
-        self._epochs = sum(rung.trained_epochs for rung in schedule.rungs)
+        self._search_epochs = sum(rung.trained_epochs for rung in schedule.rungs)
+        self._final_epochs = schedule.finals.trained_epochs if schedule.finals else 0
         self._running: dict[str, tuple[Job, Worker, float]] = {}
         self._began = time.monotonic()
         self._console: Console = console()
@@ -126,15 +127,23 @@ class LiveView:
             last = job.epochs or self._study.recipe.train.epochs
             epoch = f"epoch {message['epoch'] + 1} of {last}" if message else "starts"
             table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), escape(_values(job.point)))
-        trained = sum(trial.result.epochs for trial in ended if trial.result)
-        left = ""
-        if trained and self._epochs:
-            elapsed = self._study.spent_secs()
-            left = f", about {duration(max(0.0, elapsed * (self._epochs / trained - 1)))} left"
+        left = f", about {duration(self._left_secs(ended))} left" if ended else ""
         found = (
             f"best {best[0].result.score:.4g} (trial {best[0].number})" if best and best[0].result else "no score yet"
         )
         return Group(table, f"{len(ended)} trials ended, {found}{left}")
+
+    def _left_secs(self, ended: list[Trial]) -> float:
+        """Expected time of what is planned and has not ended; a training that ended early counts as a whole one."""
+        whole = self._study.recipe.train.epochs
+        searched = sum(
+            trial.result.epochs if trial.job.name in self._running and trial.result else trial.job.epochs or whole
+            for trial in ended
+        )
+        finals = len(self._study.repeats()) * whole
+        left = 0 if self._study.reason() else max(0, self._search_epochs - searched)
+        left += max(0, self._final_epochs - finals)
+        return self._study.spent_secs() * left / (searched + finals)
 
 
 def print_study(study: Study) -> None:

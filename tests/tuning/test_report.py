@@ -148,8 +148,20 @@ def test_tables_say_state_and_cause(study, capsys):
 
 def test_the_live_table_says_how_far_the_search_is(study):
     view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
-    shown = printed(view._drawn())
-    assert "25 trials ended, best 0.8968 (trial 11), about" in shown
+    assert "25 trials ended, best 0.8968 (trial 11), about 0.0 s left" in printed(view._drawn())
+
+
+def test_the_time_left_counts_finalists_and_takes_early_ends_for_whole_trainings(study):
+    epochs = study.recipe.train.epochs
+    view = LiveView(study, Schedule((Rung("trials", 28, 0, epochs),), Rung("finalists", 18, 0, epochs)))
+    assert view._left_secs(study.trials()) == pytest.approx(study.spent_secs() * 9 / 34), "the search has ended"
+    ended = study.trials()
+    study.asked(Job(25, {}))
+    assert view._left_secs(ended) == pytest.approx(study.spent_secs() * (3 + 9) / 34)
+    study.asked(Job(0, {}, rung=1, epochs=epochs))
+    view.started(Job(0, {}, rung=1, epochs=epochs), Worker(0, time.monotonic()))
+    rest = 1 - 3 / epochs
+    assert view._left_secs(ended) == pytest.approx(study.spent_secs() * (3 + rest + 9) / (34 - rest))
 
 
 def test_causes_and_values_are_printed_as_they_are(study, capsys):
