@@ -183,7 +183,8 @@ def score_in_words(outcome: "Outcome") -> str:
 def gain_in_words(outcome: "Outcome", section: TuneConfig) -> str:
     """The gain with its interval, or why there is none."""
     if outcome.gain:
-        return f"{outcome.gain} against the recipe as it stands"
+        lower = "; positive: lower by so much" if searched_direction(section) == "min" else ""
+        return f"{outcome.gain} against the recipe as it stands{lower}"
     if not section.finalists:
         return "not measured: tune.finalists is 0"
     if outcome.fresh is None:

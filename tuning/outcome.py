@@ -19,7 +19,7 @@ class Gain:
 
     seeds: int
     mean: float
-    """Mean difference of the objective, trial - recipe, over pairs of the same seed."""
+    """Mean difference of the objective over pairs of the same seed; positive where the trial is better."""
     low: float
     high: float
     """Student's t interval of the mean."""
@@ -76,7 +76,7 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     # One that fails under some seed comes after all that do not, however lucky the others were.
     order = sorted(fresh, key=lambda number: (fresh[number].failures, sign * fresh[number].mean, number))
     best = next(trial for trial in candidates if trial.number == order[0]) if order else candidates[0]
-    gain = gain_of(best.number, repeats)
+    gain = gain_of(best.number, repeats, direction)
     file = study.folder / "best.yaml"
     recipe = dump_recipe(space.recipe(best.job.point))
     head = f"# Trial {best.number} of study {study.name}: the best of {len(study.trials())}.\n"
@@ -95,10 +95,11 @@ def _finalists(repeats: Mapping[tuple[int, int], Result]) -> dict[int, Fresh]:
     return {number: Fresh(scores, len(found[number]) - len(scores)) for number, scores in kept.items() if scores}
 
 
-def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result]) -> Gain | None:
+def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result], direction: str) -> Gain | None:
     """Compares a trial with the recipe as it stands, seed by seed."""
+    sign = 1 if direction == "max" else -1
     differences = [
-        result.score - base.score
+        sign * (result.score - base.score)
         for (number, seed), result in repeats.items()
         if number == trial
         and result.score is not None

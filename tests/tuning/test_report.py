@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.recipe.load import load_recipe
-from tuning.display import LiveView, duration, print_study, score_in_words, studies_table, trials_table
+from tuning.display import LiveView, duration, gain_in_words, print_study, score_in_words, studies_table, trials_table
 from tuning.engine import Worker
 from tuning.figures import draw_study
 from tuning.importance import importance
@@ -92,9 +93,20 @@ def test_a_finalist_of_an_earlier_session_does_not_cost_those_of_now_their_seeds
 def test_a_gain_takes_two_pairs_of_the_same_seed():
     scored = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.5, (3, 0): 0.6}
     repeats = {key: Result("scored", score=score) for key, score in scored.items()}
-    assert gain_of(3, repeats) is None
-    assert gain_of(3, {**repeats, (3, 1): Result("failed", cause="nan")}) is None
-    assert gain_of(3, {**repeats, (3, 1): Result("scored", score=0.8)}).mean == pytest.approx(0.2)
+    assert gain_of(3, repeats, "max") is None
+    assert gain_of(3, {**repeats, (3, 1): Result("failed", cause="nan")}, "max") is None
+    assert gain_of(3, {**repeats, (3, 1): Result("scored", score=0.8)}, "max").mean == pytest.approx(0.2)
+
+
+def test_a_gain_is_positive_where_a_loss_is_lower(study):
+    scores = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.6, (3, 0): 0.4, (3, 1): 0.3}
+    gain = gain_of(3, {key: Result("scored", score=score) for key, score in scores.items()}, "min")
+    assert gain.mean == pytest.approx(0.2)
+    assert gain.low < gain.mean < gain.high
+    outcome = replace(conclude(study, Space.of(study.recipe)), gain=gain)
+    section = study.recipe.tune.model_copy(update={"objective": "val_loss"})
+    assert "+0.2 [" in gain_in_words(outcome, section)
+    assert gain_in_words(outcome, section).endswith("; positive: lower by so much")
 
 
 def test_what_matters_is_found(study):
