@@ -152,10 +152,11 @@ def print_study(study: Study) -> None:
     direction, out = searched_direction(study.recipe.tune), console()
     trials = ranked(study.trials(), direction)
     numbers = {trial.number for trial in trials}
-    out.print(trials_table([*trials, *(trial for trial in study.trials() if trial.number not in numbers)]))
-    reason = study.reason()
-    said = f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.name}"
-    out.print(escape(said), highlight=False)
+    others = [trial for trial in study.trials() if trial.number not in numbers]
+    reason, is_running = study.reason(), study.is_running()
+    out.print(trials_table([*trials, *others], unfinished="running" if is_running else "interrupted"))
+    said = f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.argument}"
+    out.print("running: a process is at it" if is_running else escape(said), highlight=False)
 
 
 def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
@@ -164,7 +165,8 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
     assert section is not None
     out.print(f"stopped   {escape(reason)}", highlight=False)
     if outcome is None:
-        out.print("best      none: no trial has a score; `plumbline study` lists the causes", highlight=False)
+        said = f"best      none: no trial has a score; `plumbline study {study.argument}` lists the causes"
+        out.print(escape(said), highlight=False)
         return
     assert outcome.best.result is not None
     out.print(f"best      trial {outcome.best.number}: {section.objective} {score_in_words(outcome)}", highlight=False)
@@ -201,17 +203,17 @@ def studies_table(studies: list[Study]) -> Table:
         best = ranked(trials, searched_direction(study.recipe.tune))
         score = f"{best[0].result.score:.4g}" if best and best[0].result else ""
         ended = str(sum(trial.result is not None for trial in trials))
-        reason = escape(study.reason() or "not finished")
+        reason = "running" if study.is_running() else escape(study.reason() or "not finished")
         table.add_row(study.name, study.recipe.tune.algorithm, ended, score, duration(study.spent_secs()), reason)
     return table
 
 
-def trials_table(trials: list[Trial]) -> Table:
-    """One line a trial."""
+def trials_table(trials: list[Trial], unfinished: str = "interrupted") -> Table:
+    """One line a trial; `unfinished`: the state of one without a result."""
     table = _table("trial", "state", "objective", "time", "values")
     for trial in trials:
         result = trial.result
-        state = "interrupted" if result is None else f"{result.epochs} epochs"
+        state = unfinished if result is None else f"{result.epochs} epochs"
         if result and result.cause:
             state = f"[red]{result.status}[/]: {escape(result.cause)}"
         score = f"{result.score:.4g}" if result and result.score is not None else ""

@@ -108,7 +108,7 @@ class Search:
             Why the search stopped.
         """
         unfinished = self._replay()
-        self.study.record("session")
+        self.study.record("session", budget=self.budget_secs)
         try:
             if self.study.may_go_on(self.budget_secs):
                 self._search(deque(unfinished))

@@ -64,13 +64,13 @@ def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None, 
     Args:
         study: The study.
         workers: Trials at once.
-        budget_secs: Wall time of all its sessions; None: that it began with.
+        budget_secs: Wall time of all its sessions; None: that of the last one.
         engine: Where trials run: local or ray.
 
     Raises:
         UserError: If another process has it, or its libraries have changed.
     """
-    return _run(study, _space(study.recipe), workers, budget_secs or study.facts["budget_secs"], engine)
+    return _run(study, _space(study.recipe), workers, budget_secs or study.budget_secs, engine)
 
 
 def _space(recipe: Recipe) -> Space:
@@ -166,7 +166,7 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                 reason = search.run()
                 outcome = report(study, space, recorded, reason)
         except SystemExit:  # a signal
-            print(f"stopped: `plumbline tune --resume {study.name}` goes on", file=sys.stderr)
+            print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)
             raise
         finally:
             workers.stop()
