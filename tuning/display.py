@@ -1,7 +1,7 @@
 """What a search looks like in the terminal: what will happen, what is happening, what came of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -24,9 +24,16 @@ LAST_TRIALS = 8
 
 
 def print_schedule(
-    study: Study, space: Space, schedule: Schedule, measured: Mapping[str, float], workers: int, budget: float | None
+    study: Study,
+    space: Space,
+    schedule: Schedule,
+    measured: Mapping[str, float],
+    workers: int,
+    budget: float | None,
+    *,
+    cores: int | None = None,
 ) -> None:
-    """Prints what will happen: trainings and epochs of each rung, time and disk."""
+    """Prints what will happen: trainings and epochs of each rung, time and disk; `cores`: all that there are."""
     assert study.recipe.tune is not None
     section, out = study.recipe.tune, console()
     out.print(
@@ -36,6 +43,8 @@ def print_schedule(
     )
     for key, reason in space.left_out.items():
         out.print(escape(f"  · {key} is not searched: {reason}"), highlight=False)
+    for line in _warnings(section, space, schedule, workers, cores):
+        out.print(f"  · {line}", highlight=False)
     table = _table("", "trainings", "epochs each", "epochs", "time")
     for rung in [*schedule.rungs, *([schedule.finals] if schedule.finals else [])]:
         span = f"{rung.first_epoch} → {rung.epochs}" if rung.first_epoch else str(rung.epochs)
@@ -60,6 +69,20 @@ def print_schedule(
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""
         out.print(f"the budget is {duration(budget)}{cut}", highlight=False)
+
+
+def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:
+    threads = space.tree["train"]["threads"]
+    if cores is not None and workers * threads > cores:
+        yield (
+            f"{workers} trials at once on {threads} threads each are more than the {cores} cores here: they hold each "
+            "other up; lower --workers or train.threads"
+        )
+    if section.algorithm == "bayesian":
+        # As Keras Tuner has it.
+        first, trials = 3 * len(space.hyperparameters().space), schedule.rungs[0].jobs
+        never = f": all of the {trials} planned are" if first >= trials else ""
+        yield f"points are drawn at random until {first} trials have a score{never}"
 
 
 class LiveView:
@@ -173,6 +196,8 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
     out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
     out.print(f"gain      {escape(gain_in_words(outcome, section))}", highlight=False)
     out.print(f"run it    plumbline run {escape(str(outcome.file))}", highlight=False)
+    if caveat := score_caveat(study, outcome):
+        out.print(f"          {caveat}", highlight=False)
 
 
 def score_in_words(outcome: "Outcome") -> str:
@@ -192,6 +217,20 @@ def gain_in_words(outcome: "Outcome", section: TuneConfig) -> str:
     if outcome.fresh is None:
         return "not measured: no time was left for the finalists; --resume with a larger --budget"
     return "not measured: fewer than two seeds have a score of both, the best trial and the recipe as it stands"
+
+
+def score_caveat(study: Study, outcome: "Outcome") -> str:
+    """Why `plumbline run` will show another value than the score in the search; empty where nothing says so."""
+    result, train = outcome.best.result, study.recipe.train
+    assert result is not None
+    if (outcome.best.job.epochs or train.epochs) < train.epochs:
+        return f"which trains {train.epochs} epochs, of which the trial had {result.epochs}: its validation will differ"
+    if train.early_stopping is None and result.best_epoch != result.epochs - 1:
+        return (
+            "which keeps the weights of the last epoch, as it has no train.early_stopping; "
+            f"the score is that of epoch {(result.best_epoch or 0) + 1} of {result.epochs}"
+        )
+    return ""
 
 
 def studies_table(studies: list[Study]) -> Table:

@@ -12,6 +12,7 @@ from typing import Any
 
 from models.config import CustomConfig
 from models.seeds import seed_for
+from pipeline.environment import num_cores
 from pipeline.errors import UserError
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
@@ -159,7 +160,8 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
             )
             schedule = plan_search(study.recipe, space, oracle)
             measured = _measure(study, space, workers)
-            print_schedule(study, space, schedule, measured, num_workers, budget_secs)
+            cores = num_cores() if engine == "local" else None
+            print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
             with study_run(study) as recorded, LiveView(study, schedule) as view:
                 finals = schedule.finals_secs(measured, num_workers)
                 search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)

@@ -13,7 +13,17 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.recipe.load import load_recipe
-from tuning.display import LiveView, duration, gain_in_words, print_study, score_in_words, studies_table, trials_table
+from tuning.display import (
+    LiveView,
+    duration,
+    gain_in_words,
+    print_schedule,
+    print_study,
+    score_caveat,
+    score_in_words,
+    studies_table,
+    trials_table,
+)
 from tuning.engine import Worker
 from tuning.figures import draw_study
 from tuning.importance import importance
@@ -21,7 +31,7 @@ from tuning.outcome import conclude, gain_of
 from tuning.report import note, write_trials
 from tuning.schedule import Rung, Schedule
 from tuning.space import Space
-from tuning.study import DEFAULTS, Job, Result, Study, list_studies, ranked
+from tuning.study import DEFAULTS, Job, Result, Study, Trial, list_studies, ranked
 
 RATES = np.geomspace(1e-4, 1e-1, 24)
 
@@ -192,6 +202,40 @@ def test_the_live_table_says_how_far_each_worker_is(study):
     assert "starts" in printed(view._drawn())
     worker.message = {"epoch": 3, "objective": 0.75}
     assert "epoch 4 of 9" in printed(view._drawn())
+
+
+MEASURED = {"epoch_secs": 1.0, "start_secs": 2.0, "trial_bytes": 1000.0}
+
+
+def test_more_threads_than_cores_are_told_before_the_search(study, capsys):
+    recipe = study.recipe.model_validate({**study.recipe.model_dump(by_alias=True), "train": {"threads": 8}})
+    for cores, said in ((8, True), (32, False), (None, False)):
+        schedule = Schedule((Rung("trials", 25, 0, 3),), None)
+        print_schedule(study, Space.of(recipe), schedule, MEASURED, 4, None, cores=cores)
+        assert ("4 trials at once on 8 threads each are more than the 8 cores" in capsys.readouterr().out) == said
+
+
+def test_a_bayesian_search_says_how_long_it_is_random(study, capsys):
+    study.recipe = load_recipe(study.folder / "recipe.yaml", ["tune.algorithm=bayesian"])
+    for trials, said in ((9, "until 9 trials have a score: all of the 9 planned are"), (10, "until 9 trials have a score\n")):
+        schedule = Schedule((Rung("trials", trials, 0, 3),), None)
+        print_schedule(study, Space.of(study.recipe), schedule, MEASURED, 1, None)
+        assert said in capsys.readouterr().out
+
+
+def test_a_score_of_an_earlier_epoch_than_run_keeps_is_told(study):
+    epochs = study.recipe.train.epochs
+    outcome = conclude(study, Space.of(study.recipe))
+
+    def caveat(best_epoch, **job):
+        result = Result("scored", score=0.9, epochs=job.get("epochs", epochs), best_epoch=best_epoch)
+        return score_caveat(study, replace(outcome, best=Trial(Job(0, {}, **job), result)))
+
+    assert "epoch 2 of" in caveat(1)
+    assert caveat(epochs - 1) == ""
+    assert "of which the trial had 3" in caveat(2, epochs=3)
+    study.recipe = load_recipe(study.folder / "recipe.yaml", ["train.early_stopping={}"])
+    assert caveat(1) == ""
 
 
 @pytest.mark.parametrize(("secs", "words"), [(3.14, "3.1 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
