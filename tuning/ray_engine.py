@@ -40,11 +40,12 @@ class Place:
         self._workers: Workers | None = None
         self._worker: Worker | None = None
 
-    def run(self, target: Target, log: Path) -> str | None:
+    def run(self, target: Target, log: Path) -> tuple[str, bool] | None:
         """Runs a function in a process of its own.
 
         Returns:
-            How the process ended; None where this machine does not see the folder of `log`.
+            How the process ended, and whether its server is gone; None where this machine does not see the folder of
+            `log`.
         """
         if not (self._folder / log).parent.is_dir():
             return None
@@ -55,9 +56,9 @@ class Place:
         while not list(self._workers.wait(PULSE_SECS)):
             if self._stopping:
                 self._workers.stop()
-                return "stopped"
+                return "stopped", False
         self._worker = None
-        return self._workers.cause_of_death(worker)
+        return self._workers.cause_of_death(worker), worker.lost
 
     def message(self) -> dict[str, Any]:
         """The last message of the process."""
@@ -93,7 +94,7 @@ class RayEngine(Slots[RemoteWorker]):
         threads: Processors of each.
 
     Raises:
-        UserError: If Ray is not installed, or there is no cluster.
+        UserError: If Ray is not installed, there is no cluster, or none of its machines has so many processors.
     """
 
     def __init__(self, num: int, *, threads: int):
@@ -111,6 +112,12 @@ class RayEngine(Slots[RemoteWorker]):
                     "--engine ray: expected a running cluster (RAY_ADDRESS, or `ray start --head` on this machine and "
                     f"`ray start --address=…` on others). Received: {str(error).splitlines()[0]}"
                 ) from None
+        largest = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        if threads > largest:
+            raise UserError(
+                f"--engine ray: train.threads: expected at most {largest:.0f}, as many as the largest machine of the "
+                f"cluster has processors, or a trial would wait for ever. Received: {threads}"
+            )
         super().__init__(num)
         self._ray = ray
         gpus = ray.cluster_resources().get("GPU", 0)
@@ -172,7 +179,7 @@ class RayEngine(Slots[RemoteWorker]):
             UserError: If a machine does not see the working folder, or no place lasts.
         """
         try:
-            cause = self._ray.get(worker.ending)
+            ended = self._ray.get(worker.ending)
         except self._ray.exceptions.OutOfMemoryError:
             worker.cause = "out of memory: Ray ended its place"
             del self._places[worker.slot]
@@ -185,12 +192,12 @@ class RayEngine(Slots[RemoteWorker]):
                 raise UserError(f"--engine ray: {self._losses} places were lost in a row. The last: {error}") from None
             return
         self._losses = 0
-        if cause is None:
+        if ended is None:
             raise UserError(
                 f"--engine ray: expected a folder that all machines of the cluster see. {Path.cwd()} is not there on "
                 "one of them; start the study in a shared one"
             )
-        worker.cause = cause
+        worker.cause, worker.lost = ended
 
     def _hear(self, worker: RemoteWorker) -> None:
         """Takes the last message, if the place has answered, and asks again; waits for nothing."""

@@ -217,7 +217,10 @@ def test_more_threads_than_cores_are_told_before_the_search(study, capsys):
 
 def test_a_bayesian_search_says_how_long_it_is_random(study, capsys):
     study.recipe = load_recipe(study.folder / "recipe.yaml", ["tune.algorithm=bayesian"])
-    for trials, said in ((9, "until 9 trials have a score: all of the 9 planned are"), (10, "until 9 trials have a score\n")):
+    for trials, said in (
+        (9, "until 9 trials have a score: all of the 9 planned are"),
+        (10, "until 9 trials have a score\n"),
+    ):
         schedule = Schedule((Rung("trials", trials, 0, 3),), None)
         print_schedule(study, Space.of(study.recipe), schedule, MEASURED, 1, None)
         assert said in capsys.readouterr().out
