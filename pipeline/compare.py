@@ -196,7 +196,7 @@ def comparison_lines(comparison: RunsComparison) -> Group:
 def _difference_table(title: str, rows: Iterable[tuple[str, ...]], names: Sequence[str]) -> Table:
     table = Table(title, *names, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     table.add_section()
     return table
 

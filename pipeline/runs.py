@@ -291,7 +291,7 @@ def runs_table(rows: Iterable[RunRow]) -> Table:
             "  ".join(f"{key.removeprefix('test/')} {value:.4g}" for key, value in row.metrics.items()),
             row.data,
             row.registered,
-            *([row.reason] if len(table.columns) > len(titles) else []),
+            *([Text(row.reason)] if len(table.columns) > len(titles) else []),
         )
     return table
 
@@ -360,7 +360,7 @@ def _by_importance(key: str) -> tuple[int, str]:
 def _differences_table(title: str, differences: Iterable[Difference], left: str, right: str) -> Table:
     table = Table(title, left, right, box=None, pad_edge=False, header_style="bold")
     for row in differences:
-        table.add_row(row.key, *("–" if value is None else value for value in (row.left, row.right)))
+        table.add_row(*(Text("–" if value is None else value) for value in (row.key, row.left, row.right)))
     table.add_section()
     return table
 
@@ -370,7 +370,7 @@ def _metrics_table(metrics: Iterable[MetricPair], left: str, right: str) -> Tabl
     for title in (left, right, "difference"):
         table.add_column(title, justify="right")
     for row in metrics:
-        table.add_row(row.key, _number(row.left), _number(row.right), _number(row.difference, "+"))
+        table.add_row(Text(row.key), _number(row.left), _number(row.right), _number(row.difference, "+"))
     return table
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipeline.compare import EXPERIMENT, compare_tested, comparison_lines, record_comparison
+from pipeline.compare import EXPERIMENT, _difference_table, compare_tested, comparison_lines, record_comparison
 from pipeline.comparison.predictions import TestPredictions
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
@@ -73,6 +73,12 @@ def test_two_runs_get_a_verdict_and_what_differs_between_them(runs: dict[str, st
     assert "is better than" in text
     assert f"of {NUM_EXAMPLES} examples differently; " in text
     assert "the same in all: data, environment" in text
+
+
+def test_recipe_values_are_printed_as_they_are() -> None:
+    text = printed(_difference_table("recipe", [("data.path", "[/data/a]", "[node]")], ["left", "right"]))
+    assert "[/data/a]" in text
+    assert "[node]" in text
 
 
 def test_many_runs_are_ranked(runs: dict[str, str]) -> None:

@@ -11,7 +11,16 @@ from rich.console import Console, RenderableType
 from pipeline.cache import Ingredients
 from pipeline.errors import UserError
 from pipeline.journal import Journal
-from pipeline.runs import Difference, compare_records, compare_runs, comparison_table, find_run, list_runs, runs_table
+from pipeline.runs import (
+    Difference,
+    RunRow,
+    compare_records,
+    compare_runs,
+    comparison_table,
+    find_run,
+    list_runs,
+    runs_table,
+)
 from pipeline.tracking import RunRecord
 from tests.test_tracking import MANIFEST, open_tracking
 
@@ -26,6 +35,16 @@ def drawn(renderable: RenderableType) -> str:
     console = Console(width=200, file=StringIO())
     console.print(renderable)
     return console.file.getvalue()
+
+
+def test_errors_and_recipe_values_are_printed_as_they_are() -> None:
+    said = "FileNotFoundError: expected one of [/data/a] or [node x]"
+    row = RunRow("abc", "digits", "FAILED", datetime(2026, 1, 2, tzinfo=UTC), 1.0, {}, "", "", said)
+    assert said[:45] in drawn(runs_table([row]))
+    left, right = (record(name, params={"data.path": f"[/{name}]"}) for name in "ab")
+    text = drawn(comparison_table(compare_records(left, right)))
+    assert "[/a]" in text
+    assert "[/b]" in text
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 """The commands `plumbline tune`, `studies` and `study`; `pipeline/cli.py` finds them by their entry points."""
 
+import json
 import os
 import signal
 import sys
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli import command
 from pipeline.errors import UserError
@@ -63,6 +65,8 @@ def tune(
         return
     assert recipe is not None
     given = [*overrides, *([f"tune.trials={trials}"] if trials else [])]
+    if click.get_current_context().get_parameter_source("directory") is not ParameterSource.DEFAULT:
+        given.append(f"tracking.directory={json.dumps(directory)}")
     tuning.tune(load_recipe(recipe, given), workers=workers, budget_secs=budget_secs, engine=engine)
 
 

@@ -1,7 +1,7 @@
 """What a search looks like in the terminal: what will happen, what is happening, what came of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -24,9 +24,16 @@ LAST_TRIALS = 8
 
 
 def print_schedule(
-    study: Study, space: Space, schedule: Schedule, measured: Mapping[str, float], workers: int, budget: float | None
+    study: Study,
+    space: Space,
+    schedule: Schedule,
+    measured: Mapping[str, float],
+    workers: int,
+    budget: float | None,
+    *,
+    cores: int | None = None,
 ) -> None:
-    """Prints what will happen: trainings and epochs of each rung, time and disk."""
+    """Prints what will happen: trainings and epochs of each rung, time and disk; `cores`: all that there are."""
     assert study.recipe.tune is not None
     section, out = study.recipe.tune, console()
     out.print(
@@ -35,7 +42,9 @@ def print_schedule(
         highlight=False,
     )
     for key, reason in space.left_out.items():
-        out.print(f"  · {key} is not searched: {reason}", highlight=False)
+        out.print(escape(f"  · {key} is not searched: {reason}"), highlight=False)
+    for line in _warnings(section, space, schedule, workers, cores):
+        out.print(f"  · {line}", highlight=False)
     table = _table("", "trainings", "epochs each", "epochs", "time")
     for rung in [*schedule.rungs, *([schedule.finals] if schedule.finals else [])]:
         span = f"{rung.first_epoch} → {rung.epochs}" if rung.first_epoch else str(rung.epochs)
@@ -62,6 +71,20 @@ def print_schedule(
         out.print(f"the budget is {duration(budget)}{cut}", highlight=False)
 
 
+def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:
+    threads = space.tree["train"]["threads"]
+    if cores is not None and workers * threads > cores:
+        yield (
+            f"{workers} trials at once on {threads} threads each are more than the {cores} cores here: they hold each "
+            "other up; lower --workers or train.threads"
+        )
+    if section.algorithm == "bayesian":
+        # As Keras Tuner has it.
+        first, trials = 3 * len(space.hyperparameters().space), schedule.rungs[0].jobs
+        never = f": all of the {trials} planned are" if first >= trials else ""
+        yield f"points are drawn at random until {first} trials have a score{never}"
+
+
 class LiveView:
     """Shows a search while it goes on: a table on a terminal, a line a training elsewhere.
 
@@ -74,7 +97,8 @@ class LiveView:
         assert study.recipe.tune is not None
         self._study = study
         self._direction = searched_direction(study.recipe.tune)
-        self._epochs = sum(rung.trained_epochs for rung in schedule.rungs)
+        self._search_epochs = sum(rung.trained_epochs for rung in schedule.rungs)
+        self._final_epochs = schedule.finals.trained_epochs if schedule.finals else 0
         self._running: dict[str, tuple[Job, Worker, float]] = {}
         self._began = time.monotonic()
         self._console: Console = console()
@@ -101,7 +125,8 @@ class LiveView:
             shown = f"{best[0].result.score:.4g}" if best and best[0].result else "none"
             scored = [] if result.score is None else [f"{result.score:.4g}"]
             came = ", ".join([*scored, *([f"{result.status}: {result.cause}"] if result.cause else [])])
-            self._console.print(f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})", highlight=False)
+            line = f"{_label(job)}  {came}  ({result.seconds:.1f} s; best {shown})"
+            self._console.print(escape(line), highlight=False)
         self.tick()
 
     def lost(self, job: Job) -> None:
@@ -124,16 +149,24 @@ class LiveView:
             objective = f"{message['objective']:.4g}" if message else ""
             last = job.epochs or self._study.recipe.train.epochs
             epoch = f"epoch {message['epoch'] + 1} of {last}" if message else "starts"
-            table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), _values(job.point))
-        trained = sum(trial.result.epochs for trial in ended if trial.result)
-        left = ""
-        if trained and self._epochs:
-            elapsed = self._study.spent_secs()
-            left = f", about {duration(max(0.0, elapsed * (self._epochs / trained - 1)))} left"
+            table.add_row(_label(job), epoch, objective, duration(time.monotonic() - since), escape(_values(job.point)))
+        left = f", about {duration(self._left_secs(ended))} left" if ended else ""
         found = (
             f"best {best[0].result.score:.4g} (trial {best[0].number})" if best and best[0].result else "no score yet"
         )
         return Group(table, f"{len(ended)} trials ended, {found}{left}")
+
+    def _left_secs(self, ended: list[Trial]) -> float:
+        """Expected time of what is planned and has not ended; a training that ended early counts as a whole one."""
+        whole = self._study.recipe.train.epochs
+        searched = sum(
+            trial.result.epochs if trial.job.name in self._running and trial.result else trial.job.epochs or whole
+            for trial in ended
+        )
+        finals = len(self._study.repeats()) * whole
+        left = 0 if self._study.reason() else max(0, self._search_epochs - searched)
+        left += max(0, self._final_epochs - finals)
+        return self._study.spent_secs() * left / (searched + finals)
 
 
 def print_study(study: Study) -> None:
@@ -142,11 +175,11 @@ def print_study(study: Study) -> None:
     direction, out = searched_direction(study.recipe.tune), console()
     trials = ranked(study.trials(), direction)
     numbers = {trial.number for trial in trials}
-    out.print(trials_table([*trials, *(trial for trial in study.trials() if trial.number not in numbers)]))
-    reason = study.reason()
-    out.print(
-        f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.name}", highlight=False
-    )
+    others = [trial for trial in study.trials() if trial.number not in numbers]
+    reason, is_running = study.reason(), study.is_running()
+    out.print(trials_table([*trials, *others], unfinished="running" if is_running else "interrupted"))
+    said = f"stopped: {reason}" if reason else f"not finished: plumbline tune --resume {study.argument}"
+    out.print("running: a process is at it" if is_running else escape(said), highlight=False)
 
 
 def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
@@ -155,13 +188,16 @@ def print_outcome(study: Study, outcome: "Outcome | None", reason: str) -> None:
     assert section is not None
     out.print(f"stopped   {escape(reason)}", highlight=False)
     if outcome is None:
-        out.print("best      none: no trial has a score; `plumbline study` lists the causes", highlight=False)
+        said = f"best      none: no trial has a score; `plumbline study {study.argument}` lists the causes"
+        out.print(escape(said), highlight=False)
         return
     assert outcome.best.result is not None
     out.print(f"best      trial {outcome.best.number}: {section.objective} {score_in_words(outcome)}", highlight=False)
     out.print(f"          {escape(_values(outcome.best.job.point))}", highlight=False)
     out.print(f"gain      {escape(gain_in_words(outcome, section))}", highlight=False)
-    out.print(f"run it    plumbline run {outcome.file}", highlight=False)
+    out.print(f"run it    plumbline run {escape(str(outcome.file))}", highlight=False)
+    if caveat := score_caveat(study, outcome):
+        out.print(f"          {caveat}", highlight=False)
 
 
 def score_in_words(outcome: "Outcome") -> str:
@@ -174,12 +210,27 @@ def score_in_words(outcome: "Outcome") -> str:
 def gain_in_words(outcome: "Outcome", section: TuneConfig) -> str:
     """The gain with its interval, or why there is none."""
     if outcome.gain:
-        return f"{outcome.gain} against the recipe as it stands"
+        lower = "; positive: lower by so much" if searched_direction(section) == "min" else ""
+        return f"{outcome.gain} against the recipe as it stands{lower}"
     if not section.finalists:
         return "not measured: tune.finalists is 0"
     if outcome.fresh is None:
         return "not measured: no time was left for the finalists; --resume with a larger --budget"
     return "not measured: fewer than two seeds have a score of both, the best trial and the recipe as it stands"
+
+
+def score_caveat(study: Study, outcome: "Outcome") -> str:
+    """Why `plumbline run` will show another value than the score in the search; empty where nothing says so."""
+    result, train = outcome.best.result, study.recipe.train
+    assert result is not None
+    if (outcome.best.job.epochs or train.epochs) < train.epochs:
+        return f"which trains {train.epochs} epochs, of which the trial had {result.epochs}: its validation will differ"
+    if train.early_stopping is None and result.best_epoch != result.epochs - 1:
+        return (
+            "which keeps the weights of the last epoch, as it has no train.early_stopping; "
+            f"the score is that of epoch {(result.best_epoch or 0) + 1} of {result.epochs}"
+        )
+    return ""
 
 
 def studies_table(studies: list[Study]) -> Table:
@@ -191,17 +242,17 @@ def studies_table(studies: list[Study]) -> Table:
         best = ranked(trials, searched_direction(study.recipe.tune))
         score = f"{best[0].result.score:.4g}" if best and best[0].result else ""
         ended = str(sum(trial.result is not None for trial in trials))
-        reason = study.reason() or "not finished"
+        reason = "running" if study.is_running() else escape(study.reason() or "not finished")
         table.add_row(study.name, study.recipe.tune.algorithm, ended, score, duration(study.spent_secs()), reason)
     return table
 
 
-def trials_table(trials: list[Trial]) -> Table:
-    """One line a trial."""
+def trials_table(trials: list[Trial], unfinished: str = "interrupted") -> Table:
+    """One line a trial; `unfinished`: the state of one without a result."""
     table = _table("trial", "state", "objective", "time", "values")
     for trial in trials:
         result = trial.result
-        state = "interrupted" if result is None else f"{result.epochs} epochs"
+        state = unfinished if result is None else f"{result.epochs} epochs"
         if result and result.cause:
             state = f"[red]{result.status}[/]: {escape(result.cause)}"
         score = f"{result.score:.4g}" if result and result.score is not None else ""

@@ -19,7 +19,7 @@ class Gain:
 
     seeds: int
     mean: float
-    """Mean difference of the objective, trial - recipe, over pairs of the same seed."""
+    """Mean difference of the objective over pairs of the same seed; positive where the trial is better."""
     low: float
     high: float
     """Student's t interval of the mean."""
@@ -69,12 +69,14 @@ def conclude(study: Study, space: Space) -> Outcome | None:
     candidates, repeats = ranked(study.trials(), direction), study.repeats()
     if not candidates:
         return None
-    fresh = _finalists(repeats)
+    # Those of now: a study that went on with a larger budget may have had others, under fewer seeds.
+    finalists = {trial.number for trial in candidates[: section.finalists]}
+    fresh = _finalists({(number, seed): repeats[number, seed] for number, seed in repeats if number in finalists})
     sign = 1 if direction == "min" else -1
     # One that fails under some seed comes after all that do not, however lucky the others were.
     order = sorted(fresh, key=lambda number: (fresh[number].failures, sign * fresh[number].mean, number))
     best = next(trial for trial in candidates if trial.number == order[0]) if order else candidates[0]
-    gain = gain_of(best.number, repeats)
+    gain = gain_of(best.number, repeats, direction)
     file = study.folder / "best.yaml"
     recipe = space.recipe(best.job.point)
     head = [
@@ -91,18 +93,18 @@ def _finalists(repeats: Mapping[tuple[int, int], Result]) -> dict[int, Fresh]:
     """The finalists with a score, by their number, over the seeds that all of them have ended with."""
     by_trial: dict[int, dict[int, float | None]] = {}
     for (number, seed), result in repeats.items():
-        if number != DEFAULTS:
-            by_trial.setdefault(number, {})[seed] = result.score
+        by_trial.setdefault(number, {})[seed] = result.score
     common = set.intersection(*map(set, by_trial.values())) if by_trial else set()
     found = {number: [scores[seed] for seed in sorted(common)] for number, scores in by_trial.items()}
     kept = {number: tuple(each for each in scores if each is not None) for number, scores in found.items()}
     return {number: Fresh(scores, len(found[number]) - len(scores)) for number, scores in kept.items() if scores}
 
 
-def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result]) -> Gain | None:
+def gain_of(trial: int, repeats: Mapping[tuple[int, int], Result], direction: str) -> Gain | None:
     """Compares a trial with the recipe as it stands, seed by seed."""
+    sign = 1 if direction == "max" else -1
     differences = [
-        result.score - base.score
+        sign * (result.score - base.score)
         for (number, seed), result in repeats.items()
         if number == trial
         and result.score is not None

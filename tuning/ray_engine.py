@@ -93,7 +93,7 @@ class RayEngine(Slots[RemoteWorker]):
         threads: Processors of each.
 
     Raises:
-        UserError: If Ray is not installed, or there is no cluster.
+        UserError: If Ray is not installed, there is no cluster, or none of its machines has so many processors.
     """
 
     def __init__(self, num: int, *, threads: int):
@@ -111,6 +111,12 @@ class RayEngine(Slots[RemoteWorker]):
                     "--engine ray: expected a running cluster (RAY_ADDRESS, or `ray start --head` on this machine and "
                     f"`ray start --address=…` on others). Received: {str(error).splitlines()[0]}"
                 ) from None
+        largest = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        if threads > largest:
+            raise UserError(
+                f"--engine ray: train.threads: expected at most {largest:.0f}, as many as the largest machine of the "
+                f"cluster has processors, or a trial would wait for ever. Received: {threads}"
+            )
         super().__init__(num)
         self._ray = ray
         gpus = ray.cluster_resources().get("GPU", 0)

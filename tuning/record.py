@@ -24,6 +24,12 @@ OBJECTIVE = "objective"
 SECONDS = "seconds"
 """Metric of a trial's run: wall time of its process, over all its rungs."""
 
+EPOCHS = "epochs"
+"""Metric of a trial's run: how many it was trained for, over all its rungs."""
+
+PAUSE = "train.stop_after_epochs"
+"""The key by which a rung ends a training that a later rung may go on with. No parameter of a trial's run: it moves."""
+
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
 

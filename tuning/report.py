@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from pipeline.recipe.tune import searched_direction
-from tuning.display import gain_in_words, score_in_words
+from tuning.display import gain_in_words, score_caveat, score_in_words
 from tuning.figures import draw_study
 from tuning.importance import Importance, importance
 from tuning.outcome import Outcome, conclude
@@ -66,7 +66,8 @@ def note(study: Study, outcome: Outcome | None, found: Importance | None, reason
         point = ", ".join(f"`{key}` {value}" for key, value in outcome.best.job.point.items())
         lines["Best"] = f"trial {outcome.best.number}, {section.objective} {score_in_words(outcome)}: {point}"
         lines["Gain"] = gain_in_words(outcome, section)
-        lines["Run it"] = f"`plumbline run {outcome.file}`"
+        caveat = score_caveat(study, outcome)
+        lines["Run it"] = f"`plumbline run {outcome.file}`" + (f", {caveat}" if caveat else "")
     if found:
         shown = ", ".join(f"`{key}` {share:.0%}" for key, share in found.shares.items())
         lines["Importance"] = f"{shown} (the forest explains {max(found.explained, 0):.0%} of unseen trials)"

@@ -20,15 +20,12 @@ from pipeline.recipe.tune import searched_direction
 from pipeline.recipe.tune_checks import RUNGS
 from pipeline.whole import write_whole
 from tuning.engine import MAX_LOSSES, Engine, Worker
-from tuning.record import StudyRun
+from tuning.record import PAUSE, StudyRun
 from tuning.retention import Retention
 from tuning.space import Space
 from tuning.study import DEFAULTS, Job, Result, Study, job_of, ranked, read_result, result_file, result_of
 from tuning.suggestions import Done, Oracle, Suggestion, Wait
 from tuning.trial import run_trial, said
-
-PAUSE = "train.stop_after_epochs"
-"""The key by which a rung ends a training that a later rung may go on with."""
 
 TICK_SECS = 0.5
 """How often the display is drawn while nothing ends."""
@@ -105,7 +102,7 @@ class Search:
             Why the search stopped.
         """
         unfinished = self._replay()
-        self.study.record("session")
+        self.study.record("session", budget=self.budget_secs)
         try:
             if self.study.may_go_on(self.budget_secs):
                 self._search(deque(unfinished))

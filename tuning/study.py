@@ -8,6 +8,7 @@ on: the oracle is a function of them.
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -27,6 +28,12 @@ from tuning.space import Point
 LIBRARIES = ("keras-tuner", "numpy", "scikit-learn", "scipy")
 """Distributions whose version decides which points an oracle suggests."""
 
+
+DIRECTORY = "mlruns"
+"""Where commands look for studies unless they are told."""
+
+LOCK_SECS = 0.5
+"""How long a driver waits for who only looks whether there is one."""
 
 DEFAULTS = -1
 """Number that stands for the recipe as it is, which finalists are compared with."""
@@ -122,6 +129,19 @@ class Study:
         """Name of the study and of its folder."""
         return self.folder.name
 
+    @property
+    def argument(self) -> str:
+        """What a command is given to find it: its name, and its directory where that is not the usual one."""
+        directory = self.folder.parent.parent
+        return self.name if str(directory) == DIRECTORY else f"{self.name} --directory {shlex.quote(str(directory))}"
+
+    @property
+    def budget_secs(self) -> float | None:
+        """The budget of its last session, or that it began with; None: no limit."""
+        known = [event["budget"] for event in self.events if event["kind"] == "session" and "budget" in event]
+        budget: float | None = known[-1] if known else self.facts["budget_secs"]
+        return budget
+
     @classmethod
     def create(cls, recipe: Recipe, **facts: Any) -> "Study":
         """Makes the folder of a new study, named after the recipe and the next free number."""
@@ -136,7 +156,7 @@ class Study:
         return cls(folder, recipe, known)
 
     @classmethod
-    def open(cls, name: str, directory: str = "mlruns") -> "Study":
+    def open(cls, name: str, directory: str = DIRECTORY) -> "Study":
         """Opens a study to look at it or to go on with it.
 
         Raises:
@@ -167,12 +187,23 @@ class Study:
                 f"Changed: {', '.join(changed)}. Install these again, or start a new study"
             )
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
+            with self._lock(LOCK_SECS):
                 # What another driver did since the study was opened.
                 self._file, self.events = None, list(read_journal(self._path))
                 yield
         except Timeout:
             raise UserError(f"{self.name}: another process is running this study") from None
+
+    def is_running(self) -> bool:
+        """Whether a process drives it."""
+        try:
+            with self._lock(0):
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self, timeout_secs: float) -> FileLock:
+        return FileLock(self.folder / ".lock", timeout=timeout_secs)
 
     def record(self, kind: str, **more: Any) -> None:
         """Appends an event; it is on the disk when this returns."""

@@ -22,7 +22,7 @@ from pipeline.recipe.train import TrainConfig
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
-from tuning.record import OBJECTIVE, RUN_ID, SECONDS
+from tuning.record import EPOCHS, OBJECTIVE, PAUSE, RUN_ID, SECONDS
 from tuning.study import Result, read_result
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
-        params=recipe.flat(),
+        params={key: value for key, value in recipe.flat().items() if key != PAUSE},
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         id_file=folder / RUN_ID,
@@ -125,6 +125,8 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
 def _record(tracked: "Run", result: Result, seconds: float) -> None:
     """Puts what came of a trial into its run."""
     values = {OBJECTIVE: math.nan if result.score is None else result.score, SECONDS: seconds}
+    if result.epochs:
+        values[EPOCHS] = result.epochs
     tracked.record("metrics", values=values, step=None)
     tracked.record("tags", values=result.tags)
 

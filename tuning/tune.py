@@ -10,6 +10,7 @@ from statistics import median
 
 from models.config import CustomConfig
 from models.seeds import seed_for
+from pipeline.environment import num_cores
 from pipeline.errors import UserError
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
@@ -64,13 +65,13 @@ def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None, 
     Args:
         study: The study.
         workers: Trials at once.
-        budget_secs: Wall time of all its sessions; None: that it began with.
+        budget_secs: Wall time of all its sessions; None: that of the last one.
         engine: Where trials run: local or ray.
 
     Raises:
         UserError: If another process has it, or its libraries have changed.
     """
-    return _run(study, _space(study.recipe), workers, budget_secs or study.facts["budget_secs"], engine)
+    return _run(study, _space(study.recipe), workers, budget_secs or study.budget_secs, engine)
 
 
 def _space(recipe: Recipe) -> Space:
@@ -141,14 +142,15 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
             )
             schedule = plan_search(study.recipe, space, oracle)
             measured = _measured(study, measuring)
-            print_schedule(study, space, schedule, measured, num_workers, budget_secs)
+            cores = num_cores() if engine == "local" else None
+            print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
             with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:
                 finals = schedule.finals_secs(measured, num_workers)
                 search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                 reason = search.run()
                 outcome = report(study, space, recorded, reason)
         except SystemExit:  # a signal
-            print(f"stopped: `plumbline tune --resume {study.name}` goes on", file=sys.stderr)
+            print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)
             raise
         finally:
             workers.stop()

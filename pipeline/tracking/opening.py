@@ -21,10 +21,11 @@ from mlflow.utils import mlflow_tags
 from pipeline.errors import UserError
 from pipeline.journal import RecordFile
 from pipeline.recipe.tracking import TrackingConfig
+from pipeline.tracking import entities
 from pipeline.tracking.background import Background
 from pipeline.tracking.folder import RUN_TAG, Header, RunFolder, unsent_folders
 from pipeline.tracking.note import RunFacts
-from pipeline.tracking.reaping import PROCESS, reap, reap_folders, this_process
+from pipeline.tracking.reaping import PROCESS, end_dead, reap, reap_folders, this_process
 from pipeline.tracking.run import Run, closing
 from pipeline.tracking.sending import Sender
 from pipeline.tracking.store import Store, StoreAwayError, absolute_uri, find_experiment, is_away, one_line, open_store
@@ -101,18 +102,34 @@ class Tracking:
         """Closes a run whose process has died, as KILLED, with what is known of it; if it ever was one.
 
         Args:
-            run_id: Its id, which is the name of its folder.
+            run_id: What its id file holds: the name of its folder; or our id of it, if it died before it had noted the
+                store's.
             tags: To record before it ends.
             metrics: Likewise.
         """
-        folder = RunFolder(runs_root(self.base, self.config) / run_id)
-        if not folder.exists:
+        folder = self._dead_folder(run_id)
+        if folder is None:
             return
         with folder.writing():
             records = RecordFile(folder.journal)
             records.append({"kind": "tags", "run": "", "values": dict(tags)})
             records.append({"kind": "metrics", "run": "", "values": dict(metrics), "step": None})
-        self._send_dead()
+            if not end_dead(records):  # another run has ended it by now, or it never began
+                records.append({"kind": "end", "run": "", "status": "KILLED"})
+        folder.mark_unsent()
+        self.send(Sender(folder))
+
+    def _dead_folder(self, run_id: str) -> RunFolder | None:
+        """The folder of a run, made now if its process died between creating it in the store and that; None: no run."""
+        folder = RunFolder(runs_root(self.base, self.config) / run_id)
+        if folder.exists or not self.opened:
+            return folder if folder.exists else None
+        with contextlib.suppress(MlflowException, OSError):
+            if created := self._find(self.opened, run_id):
+                return self._make(
+                    created.info.run_id, created.info.run_name, {}, created.info.start_time, in_store=True
+                )
+        return None
 
     def _send_dead(self) -> None:
         for folder in reap_folders(runs_root(self.base, self.config)):
@@ -209,25 +226,36 @@ class Tracking:
             own: Our id of it, by which it is found again if the store's answer is lost.
             may_exist: Whether to look for it in the store first.
         """
-        root, started, run_id = runs_root(self.base, self.config), time.time_ns() // 1_000_000, None
+        started, run_id = time.time_ns() // 1_000_000, None
         if self.opened:
-            tags = {PROCESS: this_process(), RUN_TAG: own}
+            # Those of the recipe too: by one of them a run belongs to another from its first moment on.
+            known = {tag.key: tag.value for tag in entities.tags(self.config.tags)}
+            tags = {**known, PROCESS: this_process(), RUN_TAG: own}
             client = self.opened.client
             with contextlib.suppress(MlflowException, OSError), self.opened.turn():
-                where = f"tags.`{RUN_TAG}` = '{own}'"
-                found = client.search_runs([self.experiment_id], where) if may_exist else []
-                created = found[0] if found else client.create_run(self.experiment_id, started, tags, name)
+                found = self._find(self.opened, own) if may_exist else None
+                created = found or client.create_run(self.experiment_id, started, tags, name)
                 run_id = str(created.info.run_id)
-        if (folder := RunFolder(root / (run_id or own))).exists:
+        return self._make(run_id or own, name, params, started, in_store=run_id is not None)
+
+    def _find(self, store: Store, own: str) -> Any:
+        """The store's run that was created under our id of it; None if there is none."""
+        found = store.client.search_runs([self.experiment_id], f"tags.`{RUN_TAG}` = '{own}'")
+        return found[0] if found else None
+
+    def _make(self, run_id: str, name: str, params: Mapping[str, Any], started: int, *, in_store: bool) -> RunFolder:
+        """The folder of a run by its id, made if it is not there."""
+        root = runs_root(self.base, self.config)
+        if (folder := RunFolder(root / run_id)).exists:
             return folder
         header = Header(
-            id=run_id or own,
+            id=run_id,
             name=name,
             experiment=self.experiment,
             uri=self.opened.uri if self.opened else absolute_uri(self.config.uri, self.base),
             started=started,
             params=dict(params),
-            in_store=run_id is not None,
+            in_store=in_store,
         )
         return RunFolder.create(root, header)
 

@@ -37,16 +37,20 @@ def reap_folders(root: Path) -> list[RunFolder]:
 def _close(folder: RunFolder) -> bool:
     try:
         with folder.writing(timeout_secs=0):
-            file = RecordFile(folder.journal)
-            begun = unfinished(file.records)
-            for name, begin in begun.items():
-                gone = {ERROR: f"killed: the process is gone ({begin['process']})"}
-                last = file.records[-1]["time"]
-                file.append({"kind": "tags", "run": name, "values": gone, "time": last})
-                file.append({"kind": "end", "run": name, "status": "KILLED", "time": last})
-            return bool(begun)
+            return end_dead(RecordFile(folder.journal))
     except Timeout:
         return False
+
+
+def end_dead(file: RecordFile) -> bool:
+    """Records the end of a run whose process is gone, and of those nested in it; returns whether any had not ended."""
+    begun = unfinished(file.records)
+    for name, begin in begun.items():
+        gone = {ERROR: f"killed: the process is gone ({begin['process']})"}
+        last = file.records[-1]["time"]
+        file.append({"kind": "tags", "run": name, "values": gone, "time": last})
+        file.append({"kind": "end", "run": name, "status": "KILLED", "time": last})
+    return bool(begun)
 
 
 def reap(client: MlflowClient) -> list[str]:

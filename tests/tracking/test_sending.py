@@ -13,12 +13,22 @@ from mlflow.utils import mlflow_tags
 
 from pipeline.journal import Journal, read_journal
 from pipeline.sync import sync
-from pipeline.tracking import Run, RunFolder, Sender, open_store, read_folder, read_runs, stored_id, unsent_folders
+from pipeline.tracking import (
+    Run,
+    RunFolder,
+    Sender,
+    open_store,
+    read_folder,
+    read_runs,
+    run_folders,
+    stored_id,
+    unsent_folders,
+)
 from pipeline.tracking.store import StoreAwayError, find_experiment
 from tests.test_tracking import NOBODY
 from tests.tracking import killing
 from tests.tracking.ledger import assert_all_there_once, of_folder
-from tests.tracking.writing import open_at, write_run
+from tests.tracking.writing import TAGS, open_at, write_run
 
 PlaceStore = Callable[[Path], str]
 
@@ -201,6 +211,40 @@ def test_a_writer_killed_before_it_noted_its_run_goes_on_with_that_run(tmp_path:
     ledger = assert_all_there_once(folder, store, scratch(tmp_path))
     assert set(ledger.statuses.values()) == {"FINISHED"}
     assert ("", "plumbline.error") not in ledger.tags
+
+
+@pytest.mark.parametrize("moment", ["store", "folder"])
+def test_a_run_killed_before_it_noted_its_id_is_closed_with_its_tags_and_its_cause(
+    tmp_path: Path, uri: str, moment: str
+) -> None:
+    driver, id_file = open_at(tmp_path, uri), tmp_path / "run_id"
+    arguments = (str(tmp_path), uri, str(tmp_path / "out"), str(id_file), moment == "folder")
+    assert not killing.run_and_kill(killing.write_until_created, *arguments, when=lambda: False)
+    store = driver.store
+    (created,) = store.client.search_runs([find_experiment(store, "digits")])
+    assert TAGS.items() <= created.data.tags.items()
+    assert created.info.status == "RUNNING"
+    driver.close_dead(id_file.read_text(encoding="utf-8"), {"cause": "SIGKILL"}, {"seconds": 3.0})
+    (closed,) = store.client.search_runs([find_experiment(store, "digits")])
+    assert (closed.info.status, closed.data.tags["cause"], closed.data.metrics) == ("KILLED", "SIGKILL", {"seconds": 3})
+    assert not unsent_folders(tmp_path / "mlruns" / "runs")
+
+
+def test_the_cause_of_a_death_is_sent_also_where_another_run_has_closed_the_dead_one(tmp_path: Path, uri: str) -> None:
+    arguments = (str(tmp_path), uri, str(tmp_path / "out"), 10**6, None)
+    runs = tmp_path / "mlruns" / "runs"
+
+    def has_begun() -> bool:
+        return any(any(folder.records()) for folder in run_folders(runs))
+
+    assert not killing.run_and_kill(killing.write, *arguments, when=has_begun)
+    driver = open_at(tmp_path, uri)
+    (folder,) = run_folders(runs)
+    assert not folder.is_unsent, "whoever started next has closed and sent it"
+    driver.close_dead(folder.path.name, {"cause": "SIGKILL"}, {"seconds": 3.0})
+    closed = driver.store.client.get_run(folder.path.name)
+    assert (closed.info.status, closed.data.tags["cause"]) == ("KILLED", "SIGKILL")
+    assert not folder.is_unsent
 
 
 @pytest.mark.slow

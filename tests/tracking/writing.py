@@ -9,10 +9,14 @@ from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking import Run, RunFolder, Tracking
 from tests.test_tracking import MANIFEST, QUIET, TRAIN
 
+TAGS = {"group": "of the recipe"}
+"""What the recipe says of each run."""
+
 
 def open_at(base: Path, uri: str = QUIET.uri, say: Callable[[str], None] = lambda _: None) -> Tracking:
     """A place for runs."""
-    return Tracking.open(TrackingConfig(uri=uri, system_metrics=False), experiment="digits", base=base, say=say)
+    section = TrackingConfig(uri=uri, system_metrics=False, tags=TAGS)
+    return Tracking.open(section, experiment="digits", base=base, say=say)
 
 
 def write_run(

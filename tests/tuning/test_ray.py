@@ -70,6 +70,14 @@ def test_a_search_outlives_one_of_its_two_nodes(cluster, here):
     assert sum("goes on from epoch" in journal.read_text() for journal in journals) == 1
 
 
+@pytest.mark.slow
+def test_more_threads_than_any_machine_has_are_refused(cluster, here):
+    recipe = load_recipe(RECIPE, ["train.threads=2"])
+    with pytest.raises(UserError, match=r"train\.threads: expected at most 1, .* Received: 2"):
+        tune(recipe, engine="ray")
+    assert not list(here.glob("mlruns/studies/*"))
+
+
 def test_without_a_cluster_it_says_how_to_start_one(here, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match="ray start --head"):

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.recipe.load import load_recipe
-from tuning.display import LiveView, duration, print_study, score_in_words, studies_table, trials_table
+from tuning.display import (
+    LiveView,
+    duration,
+    gain_in_words,
+    print_schedule,
+    print_study,
+    score_caveat,
+    score_in_words,
+    studies_table,
+    trials_table,
+)
 from tuning.engine import Worker
 from tuning.figures import draw_study
 from tuning.importance import importance
@@ -20,7 +31,7 @@ from tuning.outcome import conclude, gain_of
 from tuning.report import note, write_trials
 from tuning.schedule import Rung, Schedule
 from tuning.space import Space
-from tuning.study import DEFAULTS, Job, Result, Study, list_studies, ranked
+from tuning.study import DEFAULTS, Job, Result, Study, Trial, list_studies, ranked
 
 RATES = np.geomspace(1e-4, 1e-1, 24)
 
@@ -82,12 +93,31 @@ def test_a_finalist_that_failed_once_comes_behind_those_that_did_not(study):
     assert str(conclude(study, Space.of(study.recipe)).fresh) == "0.875 on average of 2 other seeds, 1 of 3 failed"
 
 
+def test_a_finalist_of_an_earlier_session_does_not_cost_those_of_now_their_seeds(study):
+    third = ranked(study.trials(), "max")[2].number
+    study.told(Job(third, {}, seed=0), Result("scored", score=0.89, epochs=3))
+    outcome = conclude(study, Space.of(study.recipe))
+    assert outcome.best.number == ranked(study.trials(), "max")[1].number
+    assert len(outcome.fresh.scores) == 3
+
+
 def test_a_gain_takes_two_pairs_of_the_same_seed():
     scored = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.5, (3, 0): 0.6}
     repeats = {key: Result("scored", score=score) for key, score in scored.items()}
-    assert gain_of(3, repeats) is None
-    assert gain_of(3, {**repeats, (3, 1): Result("failed", cause="nan")}) is None
-    assert gain_of(3, {**repeats, (3, 1): Result("scored", score=0.8)}).mean == pytest.approx(0.2)
+    assert gain_of(3, repeats, "max") is None
+    assert gain_of(3, {**repeats, (3, 1): Result("failed", cause="nan")}, "max") is None
+    assert gain_of(3, {**repeats, (3, 1): Result("scored", score=0.8)}, "max").mean == pytest.approx(0.2)
+
+
+def test_a_gain_is_positive_where_a_loss_is_lower(study):
+    scores = {(DEFAULTS, 0): 0.5, (DEFAULTS, 1): 0.6, (3, 0): 0.4, (3, 1): 0.3}
+    gain = gain_of(3, {key: Result("scored", score=score) for key, score in scores.items()}, "min")
+    assert gain.mean == pytest.approx(0.2)
+    assert gain.low < gain.mean < gain.high
+    outcome = replace(conclude(study, Space.of(study.recipe)), gain=gain)
+    section = study.recipe.tune.model_copy(update={"objective": "val_loss"})
+    assert "+0.2 [" in gain_in_words(outcome, section)
+    assert gain_in_words(outcome, section).endswith("; positive: lower by so much")
 
 
 def test_what_matters_is_found(study):
@@ -141,8 +171,29 @@ def test_tables_say_state_and_cause(study, capsys):
 
 def test_the_live_table_says_how_far_the_search_is(study):
     view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
-    shown = printed(view._drawn())
-    assert "25 trials ended, best 0.8968 (trial 11), about" in shown
+    assert "25 trials ended, best 0.8968 (trial 11), about 0.0 s left" in printed(view._drawn())
+
+
+def test_the_time_left_counts_finalists_and_takes_early_ends_for_whole_trainings(study):
+    epochs = study.recipe.train.epochs
+    view = LiveView(study, Schedule((Rung("trials", 28, 0, epochs),), Rung("finalists", 18, 0, epochs)))
+    assert view._left_secs(study.trials()) == pytest.approx(study.spent_secs() * 9 / 34), "the search has ended"
+    ended = study.trials()
+    study.asked(Job(25, {}))
+    assert view._left_secs(ended) == pytest.approx(study.spent_secs() * (3 + 9) / 34)
+    study.asked(Job(0, {}, rung=1, epochs=epochs))
+    view.started(Job(0, {}, rung=1, epochs=epochs), Worker(0, time.monotonic()))
+    rest = 1 - 3 / epochs
+    assert view._left_secs(ended) == pytest.approx(study.spent_secs() * (3 + rest + 9) / (34 - rest))
+
+
+def test_causes_and_values_are_printed_as_they_are(study, capsys):
+    view = LiveView(study, Schedule((Rung("trials", 48, 0, 3),), None))
+    job, cause = Job(30, {"augment": "[node x]"}), "FileNotFoundError: expected [/data/a, /data/b] on [node x]"
+    view.started(job, Worker(0, time.monotonic()))
+    assert "augment=[node x]" in printed(view._drawn())
+    view.ended(job, Result("failed", cause=cause))
+    assert cause in capsys.readouterr().out
 
 
 def test_the_live_table_says_how_far_each_worker_is(study):
@@ -152,6 +203,43 @@ def test_the_live_table_says_how_far_each_worker_is(study):
     assert "starts" in printed(view._drawn())
     worker.message = {"epoch": 3, "objective": 0.75}
     assert "epoch 4 of 9" in printed(view._drawn())
+
+
+MEASURED = {"epoch_secs": 1.0, "start_secs": 2.0, "trial_bytes": 1000.0}
+
+
+def test_more_threads_than_cores_are_told_before_the_search(study, capsys):
+    recipe = study.recipe.model_validate({**study.recipe.model_dump(by_alias=True), "train": {"threads": 8}})
+    for cores, said in ((8, True), (32, False), (None, False)):
+        schedule = Schedule((Rung("trials", 25, 0, 3),), None)
+        print_schedule(study, Space.of(recipe), schedule, MEASURED, 4, None, cores=cores)
+        assert ("4 trials at once on 8 threads each are more than the 8 cores" in capsys.readouterr().out) == said
+
+
+def test_a_bayesian_search_says_how_long_it_is_random(study, capsys):
+    study.recipe = load_recipe(study.folder / "recipe.yaml", ["tune.algorithm=bayesian"])
+    for trials, said in (
+        (9, "until 9 trials have a score: all of the 9 planned are"),
+        (10, "until 9 trials have a score\n"),
+    ):
+        schedule = Schedule((Rung("trials", trials, 0, 3),), None)
+        print_schedule(study, Space.of(study.recipe), schedule, MEASURED, 1, None)
+        assert said in capsys.readouterr().out
+
+
+def test_a_score_of_an_earlier_epoch_than_run_keeps_is_told(study):
+    epochs = study.recipe.train.epochs
+    outcome = conclude(study, Space.of(study.recipe))
+
+    def caveat(best_epoch, **job):
+        result = Result("scored", score=0.9, epochs=job.get("epochs", epochs), best_epoch=best_epoch)
+        return score_caveat(study, replace(outcome, best=Trial(Job(0, {}, **job), result)))
+
+    assert "epoch 2 of" in caveat(1)
+    assert caveat(epochs - 1) == ""
+    assert "of which the trial had 3" in caveat(2, epochs=3)
+    study.recipe = load_recipe(study.folder / "recipe.yaml", ["train.early_stopping={}"])
+    assert caveat(1) == ""
 
 
 @pytest.mark.parametrize(("secs", "words"), [(3.14, "3.1 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

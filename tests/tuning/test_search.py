@@ -289,6 +289,7 @@ def test_a_search_that_its_budget_ended_goes_on_with_a_larger_one():
     assert search(Study.open(study.name), Instant(), budget_secs=1e-6).run() == "the budget of 0 s is spent"
     larger = Study.open(study.name)
     assert search(larger, Instant(), budget_secs=1e6).run() == "all 5 trials ran"
+    assert larger.budget_secs == 1e6
     assert outcome(larger) == outcome(whole)
     assert search(Study.open(study.name), Instant(), budget_secs=2e6).run() == "all 5 trials ran"
 

@@ -150,6 +150,10 @@ def test_hyperband_killed_and_continued_is_the_study_that_was_not(here):
     assert results[0] == results[1]
     assert max(trial.result.epochs for trial in continued.trials()) == 3
     assert any(trial.job.rung == 1 for trial in continued.trials())
+    runs = {child.data.tags["trial"]: child.data for child in runs_of(continued, here)[2]}
+    for trial in continued.trials():
+        assert runs[trial.job.name].metrics["epochs"] == trial.result.epochs
+        assert "train.stop_after_epochs" not in runs[trial.job.name].params
 
 
 NETWORKS = """

@@ -3,10 +3,14 @@
 import functools
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tuning.ray_engine import Place
 from tuning.workers import Workers, gpu_environment
 
 
@@ -28,6 +32,29 @@ def test_gpus_are_dealt_out_and_shared_where_there_are_too_few(gpus, num, dealt)
 def write_gpus(out: Path, _) -> None:
     """Writes which GPUs this process may use."""
     out.write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+def sleep(_) -> None:
+    """Works until it is killed."""
+    time.sleep(600)
+
+
+@pytest.mark.slow
+def test_a_place_of_a_cluster_tells_a_server_that_was_killed_from_a_trial_that_failed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # as the place does, which has a process of its own in a cluster
+    place = Place(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        ending = pool.submit(place.run, sleep, tmp_path / "log.txt")
+        while not (tmp_path / "log.txt").exists():
+            time.sleep(0.05)
+        psutil.Process(place._worker.known.ppid()).kill()
+        _, lost = ending.result()
+        assert lost
+        ending = pool.submit(place.run, sleep, tmp_path / "again.txt")
+        while not (tmp_path / "again.txt").exists():
+            time.sleep(0.05)
+        place._worker.known.kill()
+        assert ending.result() == ("killed: SIGKILL, perhaps for want of memory", False)
 
 
 @pytest.mark.slow
