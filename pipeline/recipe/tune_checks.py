@@ -141,7 +141,7 @@ def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
             yield Problem(
                 f"tune.space.{searched[0]}" if searched else key,
                 f"`{section.algorithm}` decides how long trials are trained; leave it out, or use random, grid or "
-                "bayesian",
+                "bayesian; tune=null runs the recipe without its search",
             )
     if recipe.train.batch_size == "auto":
         yield Problem(
