@@ -53,7 +53,7 @@ class Diagnosed:
             yield f"  {finding.message}"
             shown = in_line(finding.figure) if finding.figure else ""
             yield from [f"  {shown}"] if shown else []
-            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.told)
+            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.shown_remedies)
 
 
 def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda _: None) -> Diagnosed:

@@ -58,7 +58,10 @@ class SeedsResult:
     @property
     def warnings(self) -> list[str]:
         """What is said of the seeds that are stuck."""
-        return [f"seed {seed}: {each.symptom}: {each.message} {each.told[0].call}" for seed, each in self.stuck.items()]
+        return [
+            f"seed {seed}: {each.symptom}: {each.message} {each.shown_remedies[0].call}"
+            for seed, each in self.stuck.items()
+        ]
 
 
 def run_seeds(recipe: Recipe, num_seeds: int, *, listener: Listener = lambda _: None) -> SeedsResult:

@@ -219,6 +219,7 @@ STAGES = (
     Stage(
         "train",
         module="pipeline.training.train",
+        carries=("pipeline.repair.advice",),
         own_code=_custom_code,
         call=_train,
         reads=lambda r: {

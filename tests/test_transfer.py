@@ -261,6 +261,16 @@ def test_what_was_found_of_the_head_stays_found_in_fine_tuning(transfer: Callabl
 
 
 @pytest.mark.slow
+def test_the_end_of_the_head_is_no_end_of_the_training(transfer: Callable[..., Path]) -> None:
+    slow = {"epochs": 6, "optimizer": {"type": "sgd", "learning_rate": 0.1}}
+    alone = transfer("alone", train=slow)
+    tuning = {"epochs": 14, "learning_rate": 0.05, "fraction": 1.0}
+    whole = transfer("whole", train={**slow, "fine_tuning": tuning})
+    status = [json.loads((folder / "artifacts/diagnosis.json").read_text())["status"] for folder in (alone, whole)]
+    assert status == ["sick", "healthy"]
+
+
+@pytest.mark.slow
 def test_a_head_that_is_stopped_as_sick_ends_the_training_and_a_resumed_one_likewise(
     transfer: Callable[..., Path],
 ) -> None:

@@ -11,8 +11,8 @@ Tell = Callable[[dict[str, Any]], None]
 Target = Callable[[Tell], None]
 """What a worker runs. Must be picklable."""
 
-MAX_LOSSES = 3
-"""How often work that was lost begins again, before it counts as what ends what it runs on."""
+MAX_RESTARTS = 3
+"""How often work that was lost is started again, before it counts as what ends what it runs on."""
 
 
 @dataclass(eq=False)

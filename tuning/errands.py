@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from tuning.engine import MAX_LOSSES, Engine, Tell, Worker
+from tuning.engine import MAX_RESTARTS, Engine, Tell, Worker
 
 Work = Callable[[Path, Path, Tell], None]
 """Takes the file of a recipe and the JSON file to write: what was found, or `error`."""
@@ -25,10 +25,11 @@ class Errands:
     """
 
     def __init__(self, workers: Engine, work: Work, recipe: Path, outs: Sequence[Path], log: Path):
-        self._workers, self._log, self._outs = workers, log, outs
-        self._begin: Callable[[Path], Worker] = lambda out: workers.start(functools.partial(work, recipe, out), log)
+        self._workers, self._work, self._recipe, self._outs, self._log = workers, work, recipe, outs, log
+        for out in outs:
+            out.unlink(missing_ok=True)  # of an earlier session
         self._open = {self._begin(out): out for out in outs}
-        self._losses = 0
+        self._restarts = 0
 
     def results(self) -> list[dict[str, Any]]:
         """Waits for all of them.
@@ -42,14 +43,19 @@ class Errands:
         while self._open:
             for worker in self._workers.wait(1.0):
                 out = self._open.pop(worker)
-                if worker.lost and self._losses < MAX_LOSSES:
-                    self._losses += 1
+                if out.exists():
+                    continue
+                if worker.lost and self._restarts < MAX_RESTARTS:
+                    self._restarts += 1
                     self._open[self._begin(out)] = out
-                elif not out.exists():
+                else:
                     last = self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
                     cause = self._workers.cause_of_death(worker)
                     raise UserError(f"the recipe as it stands cannot be trained: {cause}. {last}")
         return [self._read(out) for out in self._outs]
+
+    def _begin(self, out: Path) -> Worker:
+        return self._workers.start(functools.partial(self._work, self._recipe, out), self._log)
 
     @staticmethod
     def _read(out: Path) -> dict[str, Any]:

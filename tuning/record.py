@@ -27,9 +27,6 @@ SECONDS = "seconds"
 EPOCHS = "epochs"
 """Metric of a trial's run: how many it was trained for, over all its rungs."""
 
-PAUSE = "train.stop_after_epochs"
-"""The key by which a rung ends a training that a later rung may go on with. No parameter of a trial's run: it moves."""
-
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
 

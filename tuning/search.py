@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from models.seeds import seed_for
+from pipeline.continuation import PAUSE
 from pipeline.errors import UserError
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe
@@ -19,8 +20,8 @@ from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from pipeline.recipe.tune_checks import RUNGS
 from pipeline.whole import write_whole
-from tuning.engine import MAX_LOSSES, Engine, Worker
-from tuning.record import PAUSE, StudyRun
+from tuning.engine import MAX_RESTARTS, Engine, Worker
+from tuning.record import StudyRun
 from tuning.retention import Retention
 from tuning.space import Space
 from tuning.study import DEFAULTS, Job, Result, Study, job_of, ranked, read_result, result_file, result_of
@@ -72,7 +73,7 @@ class Search:
     finals_secs: float = 0.0
     _jobs: dict[int, Job] = field(default_factory=dict)
     """Slot of a worker to the job that it runs."""
-    _losses: Counter[str] = field(default_factory=Counter)
+    _restarts: Counter[str] = field(default_factory=Counter)
     """How often a job was ended from outside, by its name."""
     _done: str | None = None
     """Why no more is asked of the oracle."""
@@ -223,8 +224,8 @@ class Search:
         for worker in self.workers.wait(TICK_SECS):
             job = self._jobs.pop(worker.slot)
             result = read_result(result_file(self.study.trial_folder(job), job))
-            if result is None and worker.lost and self._losses[job.name] < MAX_LOSSES:
-                self._losses[job.name] += 1
+            if result is None and worker.lost and self._restarts[job.name] < MAX_RESTARTS:
+                self._restarts[job.name] += 1
                 self.view.lost(job)
                 lost.append(job)
                 continue

@@ -12,6 +12,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from filelock import FileLock
+
+from pipeline.continuation import PAUSE
 from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
@@ -22,7 +25,7 @@ from pipeline.recipe.train import TrainConfig
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
-from tuning.record import EPOCHS, OBJECTIVE, PAUSE, RUN_ID, SECONDS
+from tuning.record import EPOCHS, OBJECTIVE, RUN_ID, SECONDS
 from tuning.study import Result, read_result
 
 if TYPE_CHECKING:
@@ -82,7 +85,10 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
 
     recipe = load_recipe(recipe_file)
     try:
-        run(recipe, until="preprocess")
+        with FileLock(
+            recipe_file.with_suffix(".lock")
+        ):  # or two who measure would do a stage each, in runs of their own
+            run(recipe, until="preprocess")
         started = time.perf_counter()
         found = estimate_recipe(recipe)
         elapsed = time.perf_counter() - started
@@ -113,7 +119,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
     with tracking.run(
         f"{recipe.name} {folder.name}",
-        params={key: value for key, value in recipe.flat().items() if key != PAUSE},
+        params={key: value for key, value in recipe.flat().items() if key != PAUSE},  # it moves from rung to rung
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         id_file=folder / RUN_ID,

@@ -48,6 +48,8 @@ class LocalWorker(Worker):
     process: BaseProcess = field(kw_only=True)
     known: psutil.Process | None = field(kw_only=True)
     """The same, whoever its parent is; None: it had ended at once."""
+    server: psutil.Process | None = field(kw_only=True)
+    """What it was forked from."""
     inbox: connection.Connection = field(kw_only=True)
     out_of_memory: bool = False
     """Whether the system killed it for memory."""
@@ -83,7 +85,9 @@ class Workers(Slots[LocalWorker]):
         process = self._context.Process(target=_work, args=(target, log, environment, outbox), daemon=True)
         process.start()
         outbox.close()
-        worker = LocalWorker(slot, time.monotonic(), process=process, known=_known(process), inbox=inbox)
+        known = _known(process)
+        server = known.parent() if known else None
+        worker = LocalWorker(slot, time.monotonic(), process=process, known=known, server=server, inbox=inbox)
         self.running.append(worker)
         return worker
 
@@ -123,11 +127,12 @@ class Workers(Slots[LocalWorker]):
 
     def _judge(self, worker: LocalWorker) -> None:
         """Tells a death that comes from outside from one that what the process ran is to blame for."""
-        number, kills, is_unknown = _signal(worker.process), _oom_kills(), worker.process.exitcode == UNKNOWN
+        number, kills = _signal(worker.process), _oom_kills()
+        is_unknown = worker.process.exitcode == UNKNOWN and not (worker.server and worker.server.is_running())
         worker.out_of_memory = number == signal.SIGKILL and kills > self._oom_kills
         worker.lost = is_unknown or (number in FROM_OUTSIDE and not worker.out_of_memory)
         if worker.out_of_memory:
-            self._oom_kills = kills
+            self._oom_kills += 1  # another worker may be one of them
         if is_unknown:
             _end_orphan(worker.known)
 

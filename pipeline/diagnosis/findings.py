@@ -44,7 +44,7 @@ class Finding:
     """What it rests on, over the epochs."""
 
     @property
-    def told(self) -> tuple[Remedy, ...]:
+    def shown_remedies(self) -> tuple[Remedy, ...]:
         """What a reader is shown of the remedies."""
         return self.remedies if self.advice is None else self.advice
 

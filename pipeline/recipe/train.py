@@ -168,8 +168,8 @@ class TrainConfig(Section):
     alone."""
     on_sick: Literal["ignore", "warn", "stop", "repair"] = "warn"
     """What to do about a training that does not learn (docs/diagnosis.md): warn: say what is wrong, in which layer and
-    what to change; stop: end it then as well; repair: try changes in runs of their own, and go on with what is proven
-    better on validation; ignore: do not look. Trainings of fewer than 5 epochs are not judged."""
+    what to change; stop: end it then as well, with all its phases; repair: try changes in runs of their own, and go on
+    with what is proven better on validation; ignore: do not look. Trainings of fewer than 5 epochs are not judged."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """When a training is saved, so that it can be killed and go on."""
     deterministic: bool = True

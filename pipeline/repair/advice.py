@@ -13,6 +13,9 @@ from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.changes import SUPERSEDED, changed, written
 
+USUAL = Remedy({}, "the recipe has what usually helps: look at the data and their labels")
+"""What is said where a recipe has every remedy."""
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -38,9 +41,19 @@ class Advice:
         return [replace(each, advice=self._taken(each.remedies)) for each in findings]
 
     def _taken(self, remedies: tuple[Remedy, ...]) -> tuple[Remedy, ...]:
-        """Each that fits, as it is written; where there is none, the first one in words."""
-        fitting = tuple(fit for remedy in remedies if (fit := self._fitted(remedy)))
-        return fitting or tuple(Remedy({}, f"change the code: {remedy.why}") for remedy in remedies[:1])
+        """Each that fits, as it is written; where there is none, the first that it lacks in words."""
+        if fitting := tuple(fit for remedy in remedies if (fit := self._fitted(remedy))):
+            return fitting
+        lacking = next((remedy for remedy in remedies if not self._has(remedy)), None)
+        if lacking is None:
+            return tuple(USUAL for _ in remedies[:1])
+        where = "change the code: " if self.recipe.model.type == "custom" else ""
+        return (Remedy({}, f"{where}{lacking.why}"),)
+
+    def _has(self, remedy: Remedy) -> bool:
+        """Whether the recipe says already what a remedy would change."""
+        flat = self.recipe.flat()
+        return all(flat.get(key) == value for key, value in written(remedy.overrides, flat).items())
 
     def _fitted(self, remedy: Remedy) -> Remedy | None:
         """The overrides that make of the recipe what a repair would; None: it refuses some, or has them all."""

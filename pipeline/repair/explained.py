@@ -15,6 +15,7 @@ from pipeline.diagnosis.record import Tree, finding_from_tree
 from pipeline.diagnosis.remedies import STANDARDIZE, Remedy, smaller_from
 from pipeline.diagnosis.rules import RULES
 from pipeline.errors import UserError
+from pipeline.nested import SEEDS
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.repair.account import CONTROL_DID
 from pipeline.repair.chart import Curve, chart, heat_maps
@@ -56,6 +57,8 @@ class Explained:
     repair: Tree | None
     """Of the latest repair of the run; None: there was none."""
     repair_run: str = ""
+    of_seeds: bool = False
+    """Whether the run is of several seeds; then what is told is of one that is stuck."""
 
 
 def explain_run(uri: str | None, name: str, out: Path, *, say: Callable[[str], None] = lambda _: None) -> str:
@@ -106,6 +109,7 @@ def write_page(found: Explained, out: Path) -> None:
         trials=list(_trials(found.repair)) if found.repair else [],
         control_did=CONTROL_DID if found.repair and (found.repair["control"] or {}).get("healthy") else "",
         repair_run=found.repair_run[:SHORT],
+        of_seeds=found.of_seeds,
     )
     out.write_text(text, encoding="utf-8")
 
@@ -145,7 +149,7 @@ def _find(uri: str | None, name: str, say: Callable[[str], None]) -> Explained:
             is_better = tree["verdict"] in PROMOTED
             after = read_artifact(uri, tree["after"]["run_id"], DIAGNOSIS) if is_better else None
             return Explained(sick, found.name, before, after, tree, repair.id)
-    return Explained(sick, found.name, before, None, None)
+    return Explained(sick, found.name, before, None, None, of_seeds=SEEDS in found.tags)
 
 
 def _title(found: Explained) -> str:

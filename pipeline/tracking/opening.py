@@ -115,7 +115,8 @@ class Tracking:
             records.append({"kind": "tags", "run": "", "values": dict(tags)})
             records.append({"kind": "metrics", "run": "", "values": dict(metrics), "step": None})
             if not end_dead(records):  # another run has ended it by now, or it never began
-                records.append({"kind": "end", "run": "", "status": "KILLED"})
+                ends = [record["status"] for record in records.records if record["kind"] == "end" and not record["run"]]
+                records.append({"kind": "end", "run": "", "status": ends[-1] if ends else "KILLED"})
         folder.mark_unsent()
         self.send(Sender(folder))
 
@@ -124,7 +125,7 @@ class Tracking:
         folder = RunFolder(runs_root(self.base, self.config) / run_id)
         if folder.exists or not self.opened:
             return folder if folder.exists else None
-        with contextlib.suppress(MlflowException, OSError):
+        with contextlib.suppress(MlflowException, OSError), self.opened.turn():
             if created := self._find(self.opened, run_id):
                 return self._make(
                     created.info.run_id, created.info.run_name, {}, created.info.start_time, in_store=True

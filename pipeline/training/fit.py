@@ -38,6 +38,7 @@ def fit(
     first_epoch: int = 0,
     phase: int = 0,
     earlier: Sequence[Tree] = (),
+    later_epochs: int = 0,
     saver: Saver,
     journal: Journal,
     advise: Advise = list,
@@ -53,6 +54,7 @@ def fit(
         first_epoch: Number of the first epoch, where others came before.
         phase: Number of the phase of transfer learning.
         earlier: What was found in the phases before.
+        later_epochs: Epochs of the phases after this one that will be judged: it is no end of theirs.
         saver: Has the checkpoint to go on from, and takes those on the way.
         journal: Gets the values of each epoch.
         advise: Tells what the recipe takes of the remedies of a finding.
@@ -64,9 +66,13 @@ def fit(
     log = EpochLog(journal, training.num_examples)
     stopping = _early_stopping(section.early_stopping) if section.early_stopping else None
     plateau = _plateau(section.reduce_on_plateau) if section.reduce_on_plateau else None
-    diagnosis = watch(network, section, validation, journal, advise)
+    later_epochs += section.epochs - trained_epochs(section)
+    diagnosis = watch(network, section, validation, journal, advise, later_epochs=later_epochs)
     first = section.on_sick != "ignore" and not (phase or first_epoch)
-    preflight = Preflight(diagnosis, training, journal, advise, weighted=weights is not None) if first else None
+    weighted = weights is not None
+    preflight = (
+        Preflight(diagnosis, training, journal, advise, weighted=weighted, later_epochs=later_epochs) if first else None
+    )
     known = [finding_from_tree(each) for each in earlier]
     epochs = range(first_epoch, first_epoch + trained_epochs(section))
     loop = Loop(network, training, validation, epochs=epochs, class_weights=weights)

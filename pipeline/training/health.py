@@ -23,7 +23,13 @@ from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, trained_epochs
 
 
 def watch(
-    learner: keras.Model, section: TrainConfig, validation: Batches, journal: Journal, advise: Advise
+    learner: keras.Model,
+    section: TrainConfig,
+    validation: Batches,
+    journal: Journal,
+    advise: Advise,
+    *,
+    later_epochs: int,
 ) -> Diagnosis | None:
     """Makes the callback that diagnoses a training; None where it is not to be, or too short, or on several devices.
 
@@ -33,6 +39,7 @@ def watch(
         validation: Batches of the validation split, the first of which are the probe.
         journal: Gets a line whenever something above a note is found.
         advise: Tells what the recipe takes of the remedies.
+        later_epochs: Epochs of the plan after those that are trained now.
     """
     if section.on_sick == "ignore" or trained_epochs(section) < MIN_DIAGNOSED:
         return None
@@ -41,12 +48,11 @@ def watch(
         return None
     x, y = _probe(validation)
     on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
-    later = section.epochs - trained_epochs(section)
 
     def say(findings: list[Finding]) -> None:
         journal.say(told(advise(findings)))
 
-    return Diagnosis(x, y, on_sick=on_sick, later_epochs=later, say=say)
+    return Diagnosis(x, y, on_sick=on_sick, later_epochs=later_epochs, say=say)
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
@@ -60,6 +66,7 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         weighted: Whether examples of rare classes weigh more.
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
         advise: Tells what the recipe takes of the remedies.
+        later_epochs: Epochs of the plan after those that are trained now.
     """
 
     def __init__(
@@ -70,8 +77,10 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         advise: Advise,
         *,
         weighted: bool,
+        later_epochs: int,
     ):
         super().__init__()
+        self._later_epochs = later_epochs
         self._diagnosis, self._training, self._journal, self._advise = diagnosis, training, journal, advise
         self._balanced = weighted or training.is_balanced
 
@@ -79,7 +88,8 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
         signals = self._diagnosis.signals if self._diagnosis else None
         training, reading = self._training, signals.first if signals else None
-        facts = signals.facts if signals else plan_facts(self.model, self.params["epochs"], training.steps_per_epoch)
+        planned = self.params["epochs"] + self._later_epochs
+        facts = signals.facts if signals else plan_facts(self.model, planned, training.steps_per_epoch)
         seen = glance(
             self.model,
             facts,
@@ -105,7 +115,7 @@ def told(findings: Sequence[Finding]) -> str:
 def _in_words(finding: Finding) -> str:
     """What is wrong, where, and the first thing to try."""
     place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
-    return f"{finding.symptom}{place}: {finding.message} {finding.told[0].call}"
+    return f"{finding.symptom}{place}: {finding.message} {finding.shown_remedies[0].call}"
 
 
 def record(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequence[Finding] = ()) -> list[Finding]:

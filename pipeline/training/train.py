@@ -123,6 +123,7 @@ def _fit_transfer(
         first_epoch: int = 0,
         phase: int = 0,
         earlier: Sequence[Tree] = (),
+        later_epochs: int = 0,
         factors: Mapping[Any, float] | None = None,
     ) -> History:
         rate = build_rate(section, data.training.steps_per_epoch)
@@ -144,6 +145,7 @@ def _fit_transfer(
             first_epoch=first_epoch,
             phase=phase,
             earlier=earlier,
+            later_epochs=later_epochs,
             saver=saver,
             journal=journal,
             advise=advise,

@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.journal import Journal
 from pipeline.recipe.fine_tuning import FineTuningConfig
 from pipeline.recipe.phases import even_shares, phase_sections
-from pipeline.recipe.train import TrainConfig, direction
+from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, direction, trained_epochs
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.history import History, joined
 from pipeline.training.saving import Saver
@@ -66,11 +66,13 @@ class Learn(Protocol):
         first_epoch: int = 0,
         phase: int = 0,
         earlier: Sequence[Tree] = (),
+        later_epochs: int = 0,
         factors: Mapping[Any, float] | None = None,
     ) -> History:
         """Fits the trainable layers of `network` in a phase; `factors` multiply the learning rate of variables.
 
-        What was found in the phases before, `earlier`, stays found.
+        What was found in the phases before, `earlier`, stays found; it is judged as a part of a plan that goes on for
+        `later_epochs`.
         """
         ...
 
@@ -134,8 +136,10 @@ def fit_phases(
                 {f"{KEPT}/{i}": value for i, value in enumerate(before)},
                 {"phases": [asdict(history) for history in histories], "kept": histories.index(kept)},
             )
+        later = [trained_epochs(each.section) for each in phases[number + 1 :]]
+        later_epochs = sum(epochs for epochs in later if epochs >= MIN_DIAGNOSED)
         if cache and not phase.num_unfrozen:
-            history = _fit_head(network, phase, cache, learn, journal)
+            history = _fit_head(network, phase, cache, learn, journal, later_epochs)
         else:
             factors = depth_factors(unfrozen, phase.depth_factor) if phase.depth_factor < 1 else None
             earlier = histories[-1].findings if histories else ()
@@ -146,6 +150,7 @@ def fit_phases(
                 first_epoch=first_epoch,
                 phase=number,
                 earlier=earlier,
+                later_epochs=later_epochs,
                 factors=factors,
             )
         histories.append(history)
@@ -192,12 +197,17 @@ def unfreeze(network: keras.Model, count: int) -> list[keras.Layer]:
 
 
 def _fit_head(
-    network: keras.Model, phase: Phase, cache: Callable[[keras.Model], Cached], learn: Learn, journal: Journal
+    network: keras.Model,
+    phase: Phase,
+    cache: Callable[[keras.Model], Cached],
+    learn: Learn,
+    journal: Journal,
+    later_epochs: int,
 ) -> History:
     """Fits the head on features computed once."""
     extractor, head = split_network(network)
     cached = cache(extractor)
-    history = learn(head, phase.section, cached.data)
+    history = learn(head, phase.section, cached.data, later_epochs=later_epochs)
     saved = 1 + history.examples_per_sec / cached.examples_per_sec
     journal.say(
         f"{phase.name}: features of the frozen part computed once, at {cached.examples_per_sec:,.0f} examples/s, and "

@@ -10,7 +10,9 @@ from pipeline.diagnosis.remedies import (
     BATCH_NORM,
     DEFAULT_ADAM,
     REINITIALIZE,
+    RIGHT_LOSS,
     RIGHT_OUTPUT,
+    SPLIT_BY_CONTENT,
     STANDARDIZE,
     TANH,
     Remedy,
@@ -19,7 +21,7 @@ from pipeline.diagnosis.rules import RULES
 from pipeline.recipe.checks import Known
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
-from pipeline.repair.advice import Advice
+from pipeline.repair.advice import USUAL, Advice
 from pipeline.repair.changes import changed
 
 CELLS = {"name": "cells", "data": {"type": "breast_cancer"}, "model": {"type": "mlp", "units": [8, 4]}}
@@ -58,8 +60,15 @@ def test_where_no_key_is_left_the_advice_is_in_words() -> None:
     (finding,) = Advice(load_recipe("docstrings"), Known("text", "multiclass"))(
         [Finding("abnormal_input", "warning", "It is large.", remedies=(STANDARDIZE,))]
     )
-    assert finding.told == (Remedy({}, f"change the code: {STANDARDIZE.why}"),)
-    assert finding.told[0].call == f"No recipe key: change the code: {STANDARDIZE.why}"
+    assert finding.shown_remedies == (Remedy({}, STANDARDIZE.why),)
+    assert finding.shown_remedies[0].call == f"No recipe key: {STANDARDIZE.why}"
+
+
+def test_a_recipe_that_has_every_remedy_is_told_so() -> None:
+    (finding,) = Advice(load_recipe("digits"), Known("image", "multiclass"))(
+        [Finding("wrong_labels", "warning", "They are wrong.", remedies=(RIGHT_LOSS, SPLIT_BY_CONTENT))]
+    )
+    assert finding.shown_remedies == (USUAL,)
 
 
 def test_what_only_the_data_tell_is_asked_of_them() -> None:
@@ -67,7 +76,7 @@ def test_what_only_the_data_tell_is_asked_of_them() -> None:
     recipe = load_recipe({"name": "rows", "data": {"type": "csv", "path": "rows.csv", "label": "y"}, "model": model})
     multiclass = Advice(recipe, Known("table", "multiclass", has_categories=False))
     (finding,) = multiclass([Finding("dying_relu", "warning", "Units died.", remedies=(TANH, RIGHT_OUTPUT))])
-    assert [str(remedy) for remedy in finding.told] == ["model.output_activation=auto"]
+    assert [str(remedy) for remedy in finding.shown_remedies] == ["model.output_activation=auto"]
 
 
 @pytest.mark.parametrize("source", [*RULES, *CHECKS], ids=lambda source: source.symptom)

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
-from tuning.engine import MAX_LOSSES
+from tuning.engine import MAX_RESTARTS
 from tuning.oracles import open_oracle
 from tuning.schedule import plan_search
 from tuning.search import Search
@@ -259,9 +259,9 @@ def test_a_trial_keeps_one_training_at_most_while_it_may_go_on_and_the_best_are_
 def test_a_trial_that_is_killed_goes_on_and_fails_if_that_goes_on_too():
     whole, killed, doomed = (Study.create(recipe(trials=2, finalists=0)) for _ in range(3))
     search(whole, Instant()).run()
-    search(killed, Murdered(MAX_LOSSES)).run()
+    search(killed, Murdered(MAX_RESTARTS)).run()
     assert outcome(killed) == outcome(whole)
-    search(doomed, Murdered(MAX_LOSSES + 1)).run()
+    search(doomed, Murdered(MAX_RESTARTS + 1)).run()
     first, second = doomed.trials()
     assert (first.result.status, first.result.cause) == ("failed", "killed: SIGKILL")
     assert second.result == whole.trials()[1].result

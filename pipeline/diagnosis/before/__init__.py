@@ -53,8 +53,8 @@ class Report:
     @property
     def suggestion(self) -> Remedy | None:
         """What to change first; None: nothing, or nothing that has a key."""
-        told = (finding.told[0] for finding in self.findings if finding.rank and finding.told)
-        return next((remedy for remedy in told if remedy.overrides), None)
+        first = (finding.shown_remedies[0] for finding in self.findings if finding.rank and finding.shown_remedies)
+        return next((remedy for remedy in first if remedy.overrides), None)
 
     def advised(self, advise: Advise) -> "Report":
         """The same, with what a recipe takes of the remedies."""
@@ -68,7 +68,7 @@ class Report:
                 yield f"{'':10}{finding.message}"
                 if finding.layers:
                     yield f"{'':10}where: {', '.join(finding.layers[:5])}"
-                yield from (f"{'':10}- {remedy}: {remedy.why}" for remedy in finding.told[:NUM_REMEDIES])
+                yield from (f"{'':10}- {remedy}: {remedy.why}" for remedy in finding.shown_remedies[:NUM_REMEDIES])
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
