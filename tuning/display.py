@@ -132,7 +132,7 @@ class LiveView:
     def lost(self, job: Job) -> None:
         """Takes it off; it comes again when it goes on elsewhere."""
         self._running.pop(job.name, None)
-        self._console.print(f"{_label(job)}  what it ran on is gone; it goes on elsewhere", highlight=False)
+        self._console.print(f"{_label(job)}  its process is gone; it goes on in another", highlight=False)
 
     def tick(self) -> None:
         """Draws the table anew."""

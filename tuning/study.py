@@ -201,6 +201,8 @@ class Study:
                 return False
         except Timeout:
             return True
+        except PermissionError:  # a study that one may only read
+            return False
 
     def _lock(self, timeout_secs: float) -> FileLock:
         return FileLock(self.folder / ".lock", timeout=timeout_secs)

@@ -326,7 +326,7 @@ def test_trials_whose_server_was_killed_go_on_in_others(here):
         psutil.Process(training.ppid()).kill()
         printed, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
-    assert "what it ran on is gone" in printed
+    assert "its process is gone" in printed
     assert [trial.result.status for trial in Study.open("orphaned-1").trials()] == ["scored", "scored"]
     assert not training.is_running()
 
