@@ -288,7 +288,7 @@ def test_trials_that_are_killed_end_as_if_never_killed(here):
             trainings(process.pid)[0].send_signal(number)
         printed, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
-    assert printed.count("it goes on elsewhere") == 2
+    assert printed.count("it goes on in another") == 2
     killed = Study.open("murdered-1").trials()
     assert all("goes on from epoch" in Path(each.result.weights, "journal.jsonl").read_text() for each in killed)
     whole = tune(load_recipe(path, ["train.epochs=100", "tracking.directory=untouched"])).study.trials()
