@@ -128,7 +128,7 @@ class Workers(Slots[LocalWorker]):
     def _judge(self, worker: LocalWorker) -> None:
         """Tells a death that comes from outside from one that what the process ran is to blame for."""
         number, kills = _signal(worker.process), _oom_kills()
-        is_unknown = worker.process.exitcode == UNKNOWN and not (worker.server and worker.server.is_running())
+        is_unknown = worker.process.exitcode == UNKNOWN and not _lives(worker.server)
         worker.out_of_memory = number == signal.SIGKILL and kills > self._oom_kills
         worker.lost = is_unknown or (number in FROM_OUTSIDE and not worker.out_of_memory)
         if worker.out_of_memory:
@@ -198,6 +198,13 @@ def _known(process: BaseProcess) -> psutil.Process | None:
         return None
 
 
+def _lives(process: psutil.Process | None) -> bool:
+    """Whether a process is there and has not ended: a child stays until its end is asked for."""
+    with contextlib.suppress(psutil.Error):
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def _signal(process: BaseProcess) -> signal.Signals | None:
     """The signal that a process ended by, at once or, as its exit code says, after it had saved what it had."""
     code = process.exitcode or 0
@@ -208,7 +215,7 @@ def _signal(process: BaseProcess) -> signal.Signals | None:
 def _end_orphan(process: psutil.Process | None) -> None:
     """Kills a process that has outlived the server, and with it all news of its end."""
     with contextlib.suppress(psutil.Error):
-        if process is not None and process.status() != psutil.STATUS_ZOMBIE:
+        if process is not None and _lives(process):
             process.kill()
             process.wait(timeout=PATIENCE_SECS)
 

@@ -121,7 +121,8 @@ def test_where_only_other_random_numbers_help_the_recipe_says_that_it_depends_on
         return self._train("control", {"seed": seed}, better)
 
     monkeypatch.setattr(Trials, "control", lucky)
-    monkeypatch.setattr("pipeline.diagnosis.repair.candidates", lambda *_: iter(()))
+    for changes in ("candidates", "named"):
+        monkeypatch.setattr(f"pipeline.diagnosis.repair.{changes}", lambda *_: iter(()))
     run(cells(SMALL, kernel_initializer="zeros"), until="train")
     told = plumbline("repair", "cells")
     assert "\nimproved   " in told.output
