@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +40,10 @@ def sleep(_) -> None:
     time.sleep(600)
 
 
+def fail(_) -> None:
+    sys.exit(3)
+
+
 @pytest.mark.slow
 def test_a_place_of_a_cluster_tells_a_server_that_was_killed_from_a_trial_that_failed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # as the place does, which has a process of its own in a cluster
@@ -50,11 +55,7 @@ def test_a_place_of_a_cluster_tells_a_server_that_was_killed_from_a_trial_that_f
         psutil.Process(place._worker.known.ppid()).kill()
         _, lost = ending.result()
         assert lost
-        ending = pool.submit(place.run, sleep, tmp_path / "again.txt")
-        while not (tmp_path / "again.txt").exists():
-            time.sleep(0.05)
-        place._worker.known.kill()
-        assert ending.result() == ("killed: SIGKILL, perhaps for want of memory", False)
+        assert place.run(fail, tmp_path / "again.txt") == ("died: exit code 3", False)
 
 
 @pytest.mark.slow
