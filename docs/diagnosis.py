@@ -161,10 +161,10 @@ is how far a training came from the constant answer (0) to nearest neighbours (1
 """
 
 
-COST_NOTES = """Both sides are whole trainings, with compilation; the large network was measured with an earlier callback. What it costs is mostly paid once: the pass is
-compiled (about as long as five steps of a network as small as this one take), nearest neighbours are found; a reading
-takes about as long as a training step, and there are five in 60 epochs. Small networks and short plans feel it, long
-ones do not: of a training of a few seconds it is several per cent.
+COST_NOTES = """Both sides are whole trainings, with compilation; the large network was measured with an earlier
+callback. What it costs is mostly paid once: the pass is compiled (about as long as five steps of a network as small as
+this one take), nearest neighbours are found; a reading takes about as long as a training step, and there are five in 60
+epochs. Small networks and short plans feel it, long ones do not: of a training of a few seconds it is several per cent.
 """
 
 
