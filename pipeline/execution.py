@@ -371,8 +371,7 @@ class _Walk:
     def _know_data(self) -> None:
         """Checks the recipe again, now that kind and task are certain; tells the tracked run of the data."""
         manifest = Manifest.load(self.outcomes[0].entry.folder / "development" / "manifest.json")
-        has_categories = any(column.type == "category" for column in manifest.columns)
-        problems = check(self.recipe, Known(manifest.kind, manifest.task, has_categories))
+        problems = check(self.recipe, Known(manifest.kind, manifest.task, manifest.has_categories))
         if problems:
             raise RecipeError(problems, {"": f"{self.recipe.name} (its data is known now)"})
         if self.run:

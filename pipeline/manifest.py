@@ -24,6 +24,11 @@ class Manifest(Description):
     source: str
     """Where the data came from, in words."""
 
+    @property
+    def has_categories(self) -> bool:
+        """Whether a table has columns of categories."""
+        return any(column.type == "category" for column in self.columns)
+
     def save(self, path: Path) -> None:
         """Writes the manifest as JSON."""
         path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

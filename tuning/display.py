@@ -80,7 +80,7 @@ def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: in
         )
     if section.algorithm == "bayesian":
         # As Keras Tuner has it.
-        first, trials = 3 * len(space.hyperparameters().space), schedule.rungs[0].jobs
+        first, trials = 3 * len(space.parameters), schedule.rungs[0].jobs
         never = f": all of the {trials} planned are" if first >= trials else ""
         yield f"points are drawn at random until {first} trials have a score{never}"
 

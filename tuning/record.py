@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.environment import environment
+from pipeline.nested import PARENT
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
 from tuning.study import Result, Study, ranked
@@ -26,9 +27,6 @@ SECONDS = "seconds"
 
 EPOCHS = "epochs"
 """Metric of a trial's run: how many it was trained for, over all its rungs."""
-
-PARENT = "mlflow.parentRunId"
-"""MLflow's tag of a nested run."""
 
 
 @dataclass(frozen=True)

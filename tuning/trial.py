@@ -85,9 +85,8 @@ def measure(recipe_file: Path, out: Path, _: Tell) -> None:
 
     recipe = load_recipe(recipe_file)
     try:
-        with FileLock(
-            recipe_file.with_suffix(".lock")
-        ):  # or two who measure would do a stage each, in runs of their own
+        # Or two who measure would do a stage each, in runs of their own.
+        with FileLock(recipe_file.with_suffix(".lock")):
             run(recipe, until="preprocess")
         started = time.perf_counter()
         found = estimate_recipe(recipe)

@@ -33,8 +33,7 @@ class Advice:
     def of(cls, recipe: Recipe, collected: Path) -> "Advice":
         """For a recipe with the folder that its collect stage wrote."""
         manifest = Manifest.load(collected / "development" / "manifest.json")
-        has_categories = any(column.type == "category" for column in manifest.columns)
-        return cls(recipe, Known(manifest.kind, manifest.task, has_categories))
+        return cls(recipe, Known(manifest.kind, manifest.task, manifest.has_categories))
 
     def __call__(self, findings: Iterable[Finding]) -> list[Finding]:
         """Gives findings their `advice`."""
