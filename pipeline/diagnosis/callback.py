@@ -16,10 +16,10 @@ from pipeline.diagnosis.examples import check_arrays
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.probe import Probe
 from pipeline.diagnosis.record import seen_from_text, seen_to_text
-from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_wait_measured
+from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_watched
 from pipeline.diagnosis.signals import Epoch, Signals
+from pipeline.diagnosis.steps import StepWatch
 from pipeline.diagnosis.unfit import unfit_labels
-from pipeline.diagnosis.waiting import DataWait
 from pipeline.errors import UserError
 
 
@@ -63,8 +63,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._on_sick, self._later_epochs = on_sick, later_epochs
         self._readings: list[Any] = []
         self._epochs: list[Epoch] = []
-        self._started = self._step_started = self._step_secs = 0.0
-        self._num_steps, self._looks, self._begun = 0, False, 0
+        self._started, self._begun = 0.0, 0
         self.steps_read: int | None = 0
         """Optimiser steps at the last look; None: what was `seen` comes from elsewhere, so that what changed since is
         unknown."""
@@ -113,33 +112,20 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         if problem := unfit_labels(self.model, self._x, self._y):
             raise UserError(f"Diagnosis: {self.model.name} cannot learn from these labels: {problem}")
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
-        self._probe, self._waiting = Probe(self.model, self._x, self._y), DataWait(self.model, steps)
+        self._probe, self.step_watch = Probe(self.model, self._x, self._y), StepWatch(self.model, steps)
         first = self._probe.read(0)
         self._facts = self._probe.facts(planned + self._later_epochs, steps)
         self._readings, self._epochs, self.findings = [first], [], []
-        self.steps_read, self.stopped = self._steps(), False
+        self.steps_read, self.stopped = self._probe.steps, False
         self._diagnose()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock."""
+        """Starts the clock; watches the steps where the schedule says so."""
         self._begun = epoch
         begun = self._first_epoch
-        self._looks = is_wait_measured(epoch + 1 - begun, self._facts.planned_epochs - begun)
-        if self._looks:
-            self._waiting.begin()
-        self._step_secs, self._num_steps = 0.0, 0
+        if is_watched(epoch + 1 - begun, self._facts.planned_epochs - begun):
+            self.step_watch.begin()
         self._started = time.perf_counter()
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks whether the batch is ready, and starts the clock of the step."""
-        if self._looks:
-            self._waiting.look(batch)
-        self._step_started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stops the clock of the step."""
-        self._step_secs += time.perf_counter() - self._step_started
-        self._num_steps += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes note of the epoch; looks where the schedule says so."""
@@ -181,8 +167,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
-        wait_share = self._waiting.share() if self._looks else math.nan
-        return Epoch(epoch, logs, secs=secs, step_secs=self._step_secs / max(1, self._num_steps), wait_share=wait_share)
+        step_secs, wait_share = self.step_watch.end()
+        return Epoch(epoch, logs, secs=secs, step_secs=step_secs, wait_share=wait_share)
 
     def _asked_of(self, epoch: Epoch) -> Epoch:
         """With what takes longer to ask than an epoch of a small network is worth."""
@@ -190,19 +176,15 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         scale = getattr(optimizer, "dynamic_scale", None)
         return replace(
             epoch,
-            learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            learning_rate=float(optimizer.learning_rate),
             memory_share=used_share(),
-            loss_scale=math.nan if scale is None else float(keras.ops.convert_to_numpy(scale)),
+            loss_scale=math.nan if scale is None else float(scale),
         )
 
     def _look(self, epoch: int) -> None:
-        steps, before = self._steps(), self.steps_read
-        taken = None if before is None else steps - before
-        self._readings.append(self._probe.read(epoch, taken, with_noise=is_noise_measured(epoch - self._first_epoch)))
-        self.steps_read = steps
-
-    def _steps(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())
+        with_noise = is_noise_measured(epoch - self._first_epoch)
+        self._readings.append(self._probe.read(epoch, since=self.steps_read, with_noise=with_noise))
+        self.steps_read = self._probe.steps
 
     def _diagnose(self) -> None:
         before = {finding.symptom: finding.rank for finding in self.findings}

@@ -48,6 +48,8 @@ class Probe:
         self.layers: tuple[LayerFacts, ...] = ()
         self._previous: list[list[np.ndarray]] = []
         self._kept: list[keras.Variable] = []
+        self.steps = 0
+        """The optimiser's, at the last look."""
         self._input = (math.nan, math.nan)
         self._num_outputs = 0
         self._activation = "unknown"
@@ -90,20 +92,20 @@ class Probe:
         affordable = NUM_OUTPUTS // max(1, self._num_values)
         return max(FEWEST, min(NUM_EXAMPLES, 1 << max(0, affordable.bit_length() - 1)))
 
-    def read(self, epoch: int, steps: int | None = 1, *, with_noise: bool = False) -> Reading:
+    def read(self, epoch: int, *, since: int | None = 0, with_noise: bool = False) -> Reading:
         """Looks once.
 
         Args:
             epoch: Epochs completed.
-            steps: Optimiser steps since the reading before; None: unknown, so that the change a step is, too.
+            since: The optimiser's steps at the reading before; None: unknown, so that the change a step is, too.
             with_noise: Whether to measure the noise of the gradient, by a second pass over a quarter of the examples.
         """
         with np.errstate(all="ignore"):
-            return self._read(epoch, math.nan if steps is None else max(1, steps), with_noise)
+            return self._read(epoch, since, with_noise)
 
-    def _read(self, epoch: int, steps: float, with_noise: bool) -> Reading:
+    def _read(self, epoch: int, since: int | None, with_noise: bool) -> Reading:
         with _as_traced():
-            losses, outputs, values, weights, gradients, given = self._passed(self._batch)
+            losses, outputs, values, weights, gradients, given, self.steps = self._passed(self._batch)
         # Copies: a variable is updated in place, and the next reading compares with these.
         weights = [[each.copy() for each in group] for group in weights]
         if not self._previous:
@@ -117,7 +119,7 @@ class Probe:
         for kept, now in zip(self._kept, keras.tree.flatten(weights), strict=bool(self._kept)):
             kept.assign(now)
         table = np.array(rows, "float32").reshape(len(rows), len(Column))
-        table[:, Column.UPDATE] /= steps
+        table[:, Column.UPDATE] /= math.nan if since is None else max(1, self.steps - since)
         score, top_share = self._scored(outputs)
         finite = all(np.isfinite(each).all() for each in outputs) and not table[:, Column.NON_FINITE].any()
         return Reading(
@@ -144,7 +146,7 @@ class Probe:
         """Compares the gradient with that of every fourth example."""
         quarter = _tensors(*keras.tree.map_structure(lambda each: np.asarray(each)[::4], self._batch))
         with _as_traced():
-            part = self._passed(quarter)[-2]
+            part = self._passed(quarter)[4]
         sizes = (len(keras.tree.flatten(batch)[0]) for batch in (self._batch, quarter))
         return measures.noise_scale(keras.tree.flatten(gradients), keras.tree.flatten(part), *sizes)
 
@@ -177,10 +179,11 @@ class Probe:
 
     def _passed(self, batch: tuple[Any, Any]) -> Any:
         """What `_measure` gives for examples and their labels, as arrays."""
-        return keras.tree.map_structure(_array, self._pass(*keras.tree.flatten(batch)))
+        *measured, steps = self._pass(*keras.tree.flatten(batch))
+        return *keras.tree.map_structure(_array, measured), int(steps)
 
     def _measure(self, x: Any, y: Any) -> tuple[Any, ...]:
-        """Losses, outputs; of each block what it gives, its weights and their gradients; what the first is given."""
+        """Losses, outputs; of each block output, weights and their gradients; what the first is given; steps taken."""
         model = self._model
         with tf.GradientTape() as tape, recorded_calls(model) as calls:
             outputs = model(x, training=False)
@@ -201,7 +204,8 @@ class Probe:
         given = found[0].given if found else None
         if given is None or not given.dtype.is_floating or len(given.shape) < 2:
             given = tf.zeros((0, 1))
-        return losses, keras.tree.flatten(outputs), [block.output for block in found], weights, known, given
+        steps = tf.convert_to_tensor(model.optimizer.iterations)
+        return losses, keras.tree.flatten(outputs), [block.output for block in found], weights, known, given, steps
 
     def _learn(
         self, calls: Sequence[Call], found: Sequence[Block], gradients: Sequence[Sequence[Any]], outputs: Any
@@ -254,7 +258,7 @@ def _peak_rate(optimizer: keras.optimizers.Optimizer, num_steps: int) -> float:
             *np.geomspace(1, num_steps, 8).astype(int).tolist(),
         }
         return max(float(schedule(step)) for step in steps)
-    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    return float(optimizer.learning_rate)
 
 
 def _tensors(x: Any, y: Any) -> tuple[Any, Any]:

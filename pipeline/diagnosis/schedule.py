@@ -31,8 +31,8 @@ def is_judged(epoch: int, planned_epochs: int) -> bool:
     return is_probed(epoch, planned_epochs) or epoch in {round(planned_epochs * tenths / 10) for tenths in TENTHS}
 
 
-def is_wait_measured(epoch: int, planned_epochs: int) -> bool:
-    """Tells whether to look for batches that are late in this epoch, counted from 1: the first still prepares them."""
+def is_watched(epoch: int, planned_epochs: int) -> bool:
+    """Tells whether to watch the steps of this epoch, counted from 1: the first still prepares its batches."""
     return epoch in (2, 3) or (epoch > 1 and is_probed(epoch, planned_epochs))
 
 

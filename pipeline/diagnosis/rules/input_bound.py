@@ -32,7 +32,7 @@ class InputBound(Rule):
         waits = [epoch.wait_share for epoch in signals.epochs if np.isfinite(epoch.wait_share)][-self.min_epochs :]
         if len(waits) < self.min_epochs or np.mean(waits) < self.min_share:
             return
-        share, secs = float(np.mean(waits)), signals.epochs[-1].step_secs
+        share, secs = float(np.mean(waits)), signals.latest("step_secs")
         yield self.finding(
             signals,
             "note",

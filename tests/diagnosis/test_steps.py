@@ -1,4 +1,4 @@
-"""Waiting for data, seen from outside `fit`."""
+"""The steps of an epoch, watched from outside `fit`."""
 
 import time
 
@@ -43,3 +43,20 @@ def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
     assert severities.get("input_bound") == ("note" if waits else None)
     assert model.train_function is step
     assert diagnosis.signals.epochs[-1].step_secs > 0
+
+
+def test_an_interrupted_epoch_does_not_leave_the_step_watched_twice() -> None:
+    class Interrupt(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            if self.model.optimizer.iterations >= 6:
+                raise KeyboardInterrupt
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.make_train_function()
+    step = model.train_function
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[Interrupt(), Diagnosis(X, Y)])
+    assert model.train_function is not step
+    model.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[Diagnosis(X, Y)])
+    assert model.train_function is step
