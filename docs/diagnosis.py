@@ -97,8 +97,9 @@ print(report)  # a line a check: verdict, what was seen; below it what to change
 
 It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Where the loss
 cannot take the labels at all, it says so and looks no further, and the callback refuses to begin. Every run says as
-well what can be known from its labels and the first look of its diagnosis, which costs next to nothing: all checks but
-those of one batch, and save and load. For leakage its collect stage has looked already. A run without a diagnosis (of
+well what can be known from its labels and the first look of its diagnosis, which costs next to nothing; the checks that
+take seconds (one batch, save and load) are made where the plan has 20,000 steps or more, so that they do not matter
+beside it. For leakage its collect stage has looked already. A run without a diagnosis (of
 fewer than 5 epochs, or on several devices) takes no look: there its learning rate, its frozen layers, its batch
 normalisation and its classes are checked. `train.on_sick: ignore` turns all of them off.
 """

@@ -69,6 +69,7 @@ RIGHT_OUTPUT = Remedy(
     "the output must give what the loss takes: softmax for classes, sigmoid for yes or no, linear for values",
 )
 RIGHT_LOSS = Remedy({"train.loss": "auto"}, "the loss that belongs to the task and its labels")
+RIGHT_LABELS = Remedy({}, "bring the labels into the form that the loss takes: classes are numbered from 0")
 EARLY_STOPPING = Remedy({"train.early_stopping.patience": 10}, "keep the weights of the best epoch and stop there")
 DROPOUT = Remedy({"model.dropout": 0.5}, "dropout keeps units from relying on each other (Srivastava et al. 2014)")
 WEIGHT_DECAY = Remedy({"model.l2": 0.001}, "a penalty on large weights keeps the function smooth")

@@ -129,7 +129,7 @@ class TrainConfig(Section):
     it was."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """A Keras optimiser by name, with its arguments."""
-    schedule: ScheduleConfig = Constant(type="constant")
+    schedule: ScheduleConfig = Constant()
     """How the learning rate moves over the run."""
     reduce_on_plateau: ReduceOnPlateauConfig | None = None
     """When to lower the learning rate because a metric no longer improves; with a constant schedule only."""

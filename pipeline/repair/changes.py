@@ -14,6 +14,7 @@ SUPERSEDED = {
     "model.activation": "model.dropout_type",
     "model.kernel_initializer": "model.initializers",
     "model.normalization": "model.batch_norm",
+    "train.epochs": "train.budget",
 }
 """Keys to what makes no sense beside their new value, such as the momentum of another optimiser."""
 

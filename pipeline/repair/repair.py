@@ -14,6 +14,7 @@ from pipeline.execution import plan, run
 from pipeline.nested import SEEDS, recorded_run
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
+from pipeline.recipe.phases import phase_sections
 from pipeline.recipe.schedule import Constant
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.account import CONTROL_DID, Account
@@ -91,7 +92,7 @@ def repair_recipe(sick: Trial, *, say: Say = lambda _: None) -> Repaired:
     from pipeline.tracking import Tracking
 
     kept: Trained = sick.result
-    if not _can_go_back(kept.recipe):
+    if not can_go_back(kept.recipe):
         sick = replace(sick, healthy_epochs=0)
     recipe, account = kept.recipe, Account(kept.recipe, say)
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd(), say=say)
@@ -113,10 +114,10 @@ def repair_recipe(sick: Trial, *, say: Say = lambda _: None) -> Repaired:
     return found
 
 
-def _can_go_back(recipe: Recipe) -> bool:
-    """Whether a schedule that falls from an epoch on is, up to there, that of the recipe."""
-    schedule = recipe.train.schedule
-    return isinstance(schedule, Constant) and not (schedule.warmup_epochs or schedule.warmup_steps)
+def can_go_back(recipe: Recipe) -> bool:
+    """Whether a schedule that falls from an epoch on is, up to there, that of the recipe, in its only phase."""
+    schedule, phases = recipe.train.schedule, phase_sections(recipe.train)
+    return isinstance(schedule, Constant) and not (schedule.warmup_epochs or schedule.warmup_steps or phases[1:])
 
 
 def _better(one: Trial, other: Trial, num_tried: int) -> bool:

@@ -21,9 +21,10 @@ from pipeline.recipe.train import (
 from pipeline.training.averaging import StochasticWeightAverage, ValidateMovingAverage, reestimate_batch_norm
 from pipeline.training.callbacks import Epoch, EpochLog, FiniteLoss, LossScale, NonFiniteLossError, ProgressBar
 from pipeline.training.checkpoint import Place
-from pipeline.training.health import Preflight, record, record_broken, watch
+from pipeline.training.health import record, record_broken, watch
 from pipeline.training.history import History
 from pipeline.training.loop import Loop, Position
+from pipeline.training.preflight import Preflight
 from pipeline.training.saving import Saver
 from pipeline.training.state import TrainingState
 
@@ -71,7 +72,9 @@ def fit(
     first = section.on_sick != "ignore" and not (phase or first_epoch)
     weighted = weights is not None
     preflight = (
-        Preflight(diagnosis, training, journal, advise, weighted=weighted, later_epochs=later_epochs) if first else None
+        Preflight(diagnosis, training, validation, journal, advise, weighted=weighted, later_epochs=later_epochs)
+        if first
+        else None
     )
     known = [finding_from_tree(each) for each in earlier]
     epochs = range(first_epoch, first_epoch + trained_epochs(section))

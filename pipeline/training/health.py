@@ -8,13 +8,10 @@ import keras
 import numpy as np
 
 from pipeline.batches import Batches
-from pipeline.diagnosis.before import judge
-from pipeline.diagnosis.before.look import glance
 from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.diagnose import merged
 from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.page import write_page
-from pipeline.diagnosis.probe import plan_facts
 from pipeline.diagnosis.record import diagnosis_to_tree
 from pipeline.diagnosis.reference import LARGEST
 from pipeline.diagnosis.signals import Column, Signals
@@ -46,7 +43,7 @@ def watch(
     if learner.distribute_strategy.num_replicas_in_sync > 1:
         journal.say("diagnosis: none, because it looks at one device and this training is on several")
         return None
-    x, y = _probe(validation)
+    x, y = probe(validation)
     on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
 
     def say(findings: list[Finding]) -> None:
@@ -55,64 +52,14 @@ def watch(
     return Diagnosis(x, y, on_sick=on_sick, later_epochs=later_epochs, say=say)
 
 
-class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says before the first step what is known to be wrong, from the labels and the reading that the diagnosis takes.
-
-    What takes steps of its own is left to `plumbline check`.
-
-    Args:
-        diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
-        training: Batches of the training split.
-        weighted: Whether examples of rare classes weigh more.
-        journal: Gets a line for each finding above a note that the diagnosis did not make as well.
-        advise: Tells what the recipe takes of the remedies.
-        later_epochs: Epochs of the plan after those that are trained now.
-    """
-
-    def __init__(
-        self,
-        diagnosis: Diagnosis | None,
-        training: Batches,
-        journal: Journal,
-        advise: Advise,
-        *,
-        weighted: bool,
-        later_epochs: int,
-    ):
-        super().__init__()
-        self._later_epochs = later_epochs
-        self._diagnosis, self._training, self._journal, self._advise = diagnosis, training, journal, advise
-        self._balanced = weighted or training.is_balanced
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
-        """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
-        signals = self._diagnosis.signals if self._diagnosis else None
-        training, reading = self._training, signals.first if signals else None
-        planned = self.params["epochs"] + self._later_epochs
-        facts = signals.facts if signals else plan_facts(self.model, planned, training.steps_per_epoch)
-        seen = glance(
-            self.model,
-            facts,
-            reading,
-            batch_size=training.batch_size,
-            labels=training.labels,
-            balanced=self._balanced,
-        )
-        report = judge(seen).advised(self._advise)
-        said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
-        for finding in report.findings:
-            if finding.rank and finding.symptom not in said:
-                self._journal.say(f"check: {_in_words(finding)}. More: plumbline check")
-
-
 def told(findings: Sequence[Finding]) -> str:
     """Writes findings of one moment as one line for the terminal: the first with its remedy, the others by name."""
     first, names = findings[0], ", ".join(finding.symptom for finding in findings[1:])
     also = f" (also {names})" if names else ""
-    return f"diagnosis, epoch {first.called_epoch}: {_in_words(first)}{also}"
+    return f"diagnosis, epoch {first.called_epoch}: {in_words(first)}{also}"
 
 
-def _in_words(finding: Finding) -> str:
+def in_words(finding: Finding) -> str:
     """What is wrong, where, and the first thing to try."""
     place = f" in {', '.join(finding.layers[:3])}" if finding.layers else ""
     return f"{finding.symptom}{place}: {finding.message} {finding.shown_remedies[0].call}"
@@ -173,7 +120,8 @@ def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:
             yield reading.epoch, known
 
 
-def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:
+def probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:
+    """Takes the first examples of a split, as arrays by name, and their labels: up to a batch more than `LARGEST`."""
     num_steps = min(validation.steps_per_epoch, -(-LARGEST // validation.batch_size))
     batches = [(x, y.numpy()) for x, y in validation.dataset(num_steps=num_steps)]
     names = batches[0][0].keys()

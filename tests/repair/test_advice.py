@@ -56,6 +56,12 @@ def test_what_makes_no_sense_beside_a_new_value_is_reset_first() -> None:
     assert load_recipe(tree, adam.split()) == changed(recipe, DEFAULT_ADAM.overrides)[0]
 
 
+def test_a_number_of_epochs_takes_the_place_of_a_time() -> None:
+    assert advice((Remedy({"train.epochs": 30}, ""),), train={"budget": "10m"})[1] == [
+        "train.budget=null train.epochs=30"
+    ]
+
+
 def test_where_no_key_is_left_the_advice_is_in_words() -> None:
     (finding,) = Advice(load_recipe("docstrings"), Known("text", "multiclass"))(
         [Finding("abnormal_input", "warning", "It is large.", remedies=(STANDARDIZE,))]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.journal import read_journal
+from pipeline.training import preflight
 from tests.small_runs import Stages, model, train_section, train_small
 from tuning.trial import sickness
 
@@ -16,6 +17,10 @@ ZEROS = {"type": "mlp", "units": [16], "kernel_initializer": "zeros"}
 
 def records(folder: Path, kind: str) -> list[dict[str, object]]:
     return [record for record in read_journal(folder / "journal.jsonl") if record["kind"] == kind]
+
+
+def texts(folder: Path) -> list[str]:
+    return [str(record["text"]) for record in records(folder, "say")]
 
 
 def tags(folder: Path) -> dict[str, str]:
@@ -53,6 +58,26 @@ def test_a_rare_class_is_told_before_the_first_step_unless_it_is_weighted(digits
     assert len(said[0]) == 1
     assert "The largest class has 298 times the examples of the smallest" in said[0][0]
     assert said[1] == []
+
+
+def test_a_long_training_first_learns_a_batch_by_heart_which_changes_nothing_of_it(
+    digits: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, section = {}, train_section(epochs=5, sam={"rho": 0.05})
+    networks = {"able": {"batch_norm": True, "dropout": 0.5}, "unable": {"kernel_initializer": "zeros"}}
+    for name, knobs in networks.items():
+        for num_steps in (20_000, 1):
+            monkeypatch.setattr(preflight, "LONG", num_steps)
+            folder = tmp_path / f"{name}-{num_steps}"
+            train_small(digits.prepared, folder, model(type="mlp", units=[16], **knobs), section)
+            said[name, num_steps] = [text for text in texts(folder) if text.startswith("check: ")]
+        weights = [(tmp_path / f"{name}-{num_steps}/trail.json").read_text() for num_steps in (20_000, 1)]
+        assert weights[0] == weights[1]
+    first = "check: learns a batch by heart, saves and loads the network"
+    assert said["able", 1] == [first, *said["able", 20_000]]
+    assert said["unable", 1][0] == first
+    assert not any("cannot_overfit" in text for text in said["unable", 20_000])
+    assert any("cannot_overfit" in text for text in said["unable", 1])
 
 
 def test_stop_ends_a_sick_training_early(digits: Stages, tmp_path: Path) -> None:

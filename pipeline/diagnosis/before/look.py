@@ -52,12 +52,7 @@ def look(
     reading = probe.read(0)
     facts = probe.facts(epochs, -(-num_examples(x) // batch_size))
     seen = glance(model, facts, reading, batch_size=batch_size, labels=y, balanced=balanced)
-    return replace(
-        seen,
-        leaks=leaks,
-        trial=overfit(model, x, y) if model.trainable_variables and not facts.labels_problem else None,
-        reloaded=reload(model if saved is None else saved, evenly(x, y, 32)[0]),
-    )
+    return replace(tried(seen, model, x, y, saved=saved), leaks=leaks)
 
 
 def glance(
@@ -88,6 +83,24 @@ def glance(
         balanced=balanced,
         normalized=tuple(layer.name for layer in norms if layer.trainable),
         scales_itself=_scales_itself(layers),
+    )
+
+
+def tried(seen: Seen, model: keras.Model, x: Any, y: Any, *, saved: keras.Model | None = None) -> Seen:
+    """Adds what takes seconds: whether the model learns a batch by heart, and survives to be saved and loaded.
+
+    Args:
+        seen: So far.
+        model: Compiled and built; it is left as it was.
+        x: Examples as `fit` takes them.
+        y: Their labels.
+        saved: What is saved in the end, where it is not the model itself.
+    """
+    learns = model.trainable_variables and not seen.facts.labels_problem
+    return replace(
+        seen,
+        trial=overfit(model, x, y) if learns else None,
+        reloaded=reload(model if saved is None else saved, evenly(x, y, 32)[0]),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
-from pipeline.diagnosis.remedies import RIGHT_LOSS
+from pipeline.diagnosis.remedies import RIGHT_LABELS, RIGHT_LOSS
 from pipeline.diagnosis.rules.rule import Rule
 from pipeline.diagnosis.signals import Signals
 
@@ -15,7 +15,7 @@ class WrongLabels(Rule):
     symptom = "wrong_labels"
     source = "Keras documentation of the losses"
     shows = "loss"
-    remedies = (RIGHT_LOSS,)
+    remedies = (RIGHT_LOSS, RIGHT_LABELS)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
         """Passes on what was seen of the labels."""

@@ -1,0 +1,81 @@
+"""The pre-flight at the start of a training: says what is known to be wrong before the first step."""
+
+from typing import Any
+
+import keras
+
+from pipeline.batches import Batches
+from pipeline.diagnosis.before import judge
+from pipeline.diagnosis.before.look import glance, tried
+from pipeline.diagnosis.callback import Diagnosis
+from pipeline.diagnosis.findings import Advise
+from pipeline.diagnosis.probe import plan_facts
+from pipeline.journal import Journal
+from pipeline.training.health import in_words, probe
+from pipeline.training.sam import SharpnessAware
+
+LONG = 20_000
+"""Optimiser steps of a plan beside which those of a batch learnt by heart, at most `before.trial.MAX_STEPS` at each of
+its rates, are few."""
+
+
+class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says before the first step what is known to be wrong, from the labels and the reading that the diagnosis takes.
+
+    What takes seconds of its own (a batch learnt by heart, saved and loaded) is tried where the plan is so long that it
+    does not matter; `plumbline check` always tries it.
+
+    Args:
+        diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
+        training: Batches of the training split.
+        validation: Batches of the validation split, from which the batch to be learnt is.
+        weighted: Whether examples of rare classes weigh more.
+        journal: Gets a line for each finding above a note that the diagnosis did not make as well.
+        advise: Tells what the recipe takes of the remedies.
+        later_epochs: Epochs of the plan after those that are trained now.
+    """
+
+    def __init__(
+        self,
+        diagnosis: Diagnosis | None,
+        training: Batches,
+        validation: Batches,
+        journal: Journal,
+        advise: Advise,
+        *,
+        weighted: bool,
+        later_epochs: int,
+    ):
+        super().__init__()
+        self._later_epochs = later_epochs
+        self._diagnosis, self._training, self._validation = diagnosis, training, validation
+        self._journal, self._advise = journal, advise
+        self._balanced = weighted or training.is_balanced
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
+        """Looks once; a training that goes on says what it said before, which the journal does not repeat."""
+        signals = self._diagnosis.signals if self._diagnosis else None
+        training, reading = self._training, signals.first if signals else None
+        planned = self.params["epochs"] + self._later_epochs
+        facts = signals.facts if signals else plan_facts(self.model, planned, training.steps_per_epoch)
+        seen = glance(
+            self.model,
+            facts,
+            reading,
+            batch_size=training.batch_size,
+            labels=training.labels,
+            balanced=self._balanced,
+        )
+        if self._diagnosis and seen.num_steps >= LONG:
+            self._journal.say("check: learns a batch by heart, saves and loads the network")
+            seen = tried(seen, self.model, *probe(self._validation), saved=_plain(self.model))
+        report = judge(seen).advised(self._advise)
+        said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
+        for finding in report.findings:
+            if finding.rank and finding.symptom not in said:
+                self._journal.say(f"check: {in_words(finding)}. More: plumbline check")
+
+
+def _plain(learner: keras.Model) -> keras.Model:
+    """What is saved of a learner in the end: the network without what trains it."""
+    return keras.Model(learner.input, learner.output) if isinstance(learner, SharpnessAware) else learner
