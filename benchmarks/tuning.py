@@ -183,7 +183,7 @@ def search_ours(
     from tuning.tune import tune
 
     began = psutil.Process().create_time()
-    recipe = {**RECIPE, "seed": seed, "train": {"epochs": epochs}}
+    recipe = {**RECIPE, "seed": seed, "train": {"epochs": epochs, "threads": 1}}
     recipe["tune"] = {**RECIPE["tune"], "trials": trials, "stop_sick": stop_sick}  # type: ignore[dict-item]
     study = tune(load_recipe(recipe), workers=workers, budget_secs=budget_secs).study
     told = {event["trial"]: event["time"] / 1000 - began for event in study.events if event["kind"] == "tell"}

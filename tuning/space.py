@@ -27,9 +27,6 @@ Point = dict[str, Any]
 GRID_VALUES = 10
 """Values that a grid takes from a range without a step, both ends among them."""
 
-THREADS = 1
-"""Threads of the arithmetic of a trial where the recipe does not say: its result must not depend on its neighbours."""
-
 
 @dataclass(frozen=True)
 class Space:
@@ -51,8 +48,6 @@ class Space:
         assert recipe.tune is not None
         tree = recipe.model_dump(by_alias=True, exclude_none=True, mode="json")
         del tree["tune"]
-        if not isinstance(recipe.train.threads, int):
-            tree["train"]["threads"] = THREADS
         # A repair changes a recipe; a trial is what it is.
         if recipe.train.on_sick in ("warn", "repair"):
             tree["train"]["on_sick"] = "stop" if recipe.tune.stop_sick else "warn"

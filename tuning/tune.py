@@ -14,6 +14,7 @@ from pipeline.environment import num_cores
 from pipeline.errors import UserError
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
+from pipeline.recipe.train import given_threads
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from pipeline.whole import write_whole
@@ -48,7 +49,7 @@ def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None, 
     Raises:
         UserError: For a mistake in the recipe or the data, before anything is trained.
     """
-    recipe = _with_declared_space(recipe)
+    recipe = _with_declared_space(with_threads(recipe, workers, engine))
     space = _space(recipe)
     study = Study.create(recipe, budget_secs=budget_secs)
     try:
@@ -87,6 +88,18 @@ def _space(recipe: Recipe) -> Space:
     return space
 
 
+def with_threads(recipe: Recipe, workers: int, engine: str) -> Recipe:
+    """Divides the cores among the trials, where the recipe does not say on how many threads one computes.
+
+    The number decides the last bits of every trial, so that the study keeps it, however many workers go on with it. On
+    a Ray cluster a trial takes one processor.
+    """
+    if given_threads(recipe.train):
+        return recipe
+    threads = max(1, num_cores() // workers) if engine == "local" else 1
+    return load_recipe(recipe.model_dump(by_alias=True, mode="json", exclude_none=True), [f"train.threads={threads}"])
+
+
 def _with_declared_space(recipe: Recipe) -> Recipe:
     """Adds what a Keras Tuner model declares to the space; ranges that the recipe has stay."""
     if recipe.tune is None or not isinstance(recipe.model, CustomConfig):
@@ -118,7 +131,7 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
     section = study.recipe.tune
     assert section is not None
     with study.only_driver():
-        workers = open_engine(engine, num_workers, threads=space.tree["train"]["threads"])
+        workers = open_engine(engine, num_workers, threads=given_threads(study.recipe.train) or 1)
         try:
             # In this order: processes start up while the store opens, and measure while Keras is imported here.
             with quiet_imports():

@@ -26,7 +26,7 @@ def test_a_point_is_an_ordinary_recipe(tmp_path):
     of = space("{model.filters: {type: choice, values: [[4], [8, 16]]}, train.optimizer.momentum: {type: boolean}}")
     made = of.recipe({"model.filters": [8, 16], "train.optimizer.learning_rate": 1e-5}, name="a trial")
     assert (made.model.filters, made.train.optimizer.learning_rate) == ((8, 16), 1e-5)
-    assert (made.name, made.tune, made.train.threads) == ("a trial", None, 1)
+    assert (made.name, made.tune) == ("a trial", None)
     (tmp_path / "trial.yaml").write_text(dump_recipe(made), encoding="utf-8")
     assert load_recipe(tmp_path / "trial.yaml") == made
 

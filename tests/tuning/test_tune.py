@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.environment import num_cores
 from pipeline.recipe.load import load_recipe
 from tuning.study import Study, ranked
-from tuning.tune import MEASURED, resume, tune
+from tuning.tune import MEASURED, resume, tune, with_threads
 
 RECIPE = """
 name: {name}
@@ -76,6 +77,15 @@ def trainings(pid):
         children = psutil.Process(pid).children(recursive=True)
         return [each for each in children if each.ppid() != pid and each.cpu_times().user > 0.2]
     return []
+
+
+def test_the_cores_are_divided_among_the_workers_unless_the_recipe_says(here):
+    loaded = load_recipe(write("cores", trials=3))
+    for workers, threads in ((1, num_cores()), (2, max(1, num_cores() // 2)), (99, 1)):
+        assert with_threads(loaded, workers, "local").train.threads == threads
+    assert with_threads(loaded, 1, "ray").train.threads == 1
+    given = load_recipe(write("cores", trials=3), ["train.threads=3"])
+    assert with_threads(given, 1, "local") == given
 
 
 @pytest.fixture(scope="module")
