@@ -9,18 +9,18 @@ from pathlib import Path
 from statistics import median
 
 from models.config import CustomConfig
-from models.seeds import seed_for
 from pipeline.environment import num_cores
 from pipeline.errors import UserError
 from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads
 from pipeline.recipe.tree import Recipe
-from pipeline.recipe.tune import searched_direction
 from pipeline.whole import write_whole
+from tuning.asking import DistantOracle
 from tuning.display import LiveView, print_outcome, print_schedule
 from tuning.engine import Engine, Tell, open_engine
 from tuning.errands import Errands
+from tuning.schedule import plan_search
 from tuning.space import Space
 from tuning.study import Study
 
@@ -128,31 +128,18 @@ def measure_recipe(recipe: Path, out: Path, tell: Tell) -> None:
 
 
 def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None, engine: str) -> Tuned:
-    section = study.recipe.tune
-    assert section is not None
     with study.only_driver():
         workers = open_engine(engine, num_workers, threads=given_threads(study.recipe.train) or 1)
         try:
-            # In this order: processes start up while the store opens, and measure while Keras is imported here.
+            # In this order: the processes start up while the store opens here.
             with quiet_imports():
                 from tuning.record import open_tracking, study_run
             tracking = open_tracking(study)
             measuring = _begin_measuring(study, space, workers)
+            oracle = DistantOracle(study.recipe, space)
             with quiet_imports():
-                from tuning.oracles import open_oracle
                 from tuning.report import report
-                from tuning.schedule import num_trials, plan_search
                 from tuning.search import Search
-            oracle = open_oracle(
-                section.algorithm,
-                space.hyperparameters(grid=section.algorithm == "grid"),
-                direction=searched_direction(section),
-                seed=seed_for(study.recipe.seed, "tune"),
-                max_trials=num_trials(section),
-                max_epochs=study.recipe.train.epochs,
-                min_epochs=section.min_epochs,
-                factor=section.factor,
-            )
             schedule = plan_search(study.recipe, space, oracle)
             measured = _measured(study, measuring)
             cores = num_cores() if engine == "local" else None

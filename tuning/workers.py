@@ -31,6 +31,9 @@ PRELOADED = "tuning.preload"
 PATIENCE_SECS = 20.0
 """How long a trial that is asked to stop may take to leave a checkpoint."""
 
+MOMENT_SECS = 2.0
+"""How long the server may take to be gone once its pipes are closed."""
+
 UNKNOWN = 255
 """Exit code that `multiprocessing` gives where the server of a process is gone, which alone knew it."""
 
@@ -128,7 +131,7 @@ class Workers(Slots[LocalWorker]):
     def _judge(self, worker: LocalWorker) -> None:
         """Tells a death that comes from outside from one that what the process ran is to blame for."""
         number, kills = _signal(worker.process), _oom_kills()
-        is_unknown = worker.process.exitcode == UNKNOWN and not _lives(worker.server)
+        is_unknown = worker.process.exitcode == UNKNOWN and _dies(worker.server)
         worker.out_of_memory = number == signal.SIGKILL and kills > self._oom_kills
         worker.lost = is_unknown or (number in FROM_OUTSIDE and not worker.out_of_memory)
         if worker.out_of_memory:
@@ -203,6 +206,14 @@ def _lives(process: psutil.Process | None) -> bool:
     with contextlib.suppress(psutil.Error):
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def _dies(process: psutil.Process | None) -> bool:
+    """Whether a process is gone, or goes within a moment: its pipes close before it is."""
+    deadline = time.monotonic() + MOMENT_SECS
+    while _lives(process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not _lives(process)
 
 
 def _signal(process: BaseProcess) -> signal.Signals | None:

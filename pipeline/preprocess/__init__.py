@@ -13,7 +13,7 @@ from pipeline.manifest import Manifest
 from pipeline.preprocess import image, table, text
 from pipeline.preprocess.normalize import fit_normalize
 from pipeline.preprocess.split import Split
-from pipeline.preprocess.store import write_split
+from pipeline.preprocess.store import compiled, write_split
 from pipeline.progress import progress
 from pipeline.recipe.preprocess import PreprocessConfig, resolve
 from pipeline.serving.raw import Array
@@ -60,9 +60,10 @@ def preprocess(section: PreprocessConfig, *, examples: Path, out: Path, journal:
     signature.save(out / "signature.json")
     fitted.prepare.save(out / "prepare.keras")
 
+    prepare = compiled(fitted.prepare)
     with progress("preprocess", sum(manifest.counts[name] for name in SPLITS)) as advance:
         arrays = {
-            name: write_split(splits[name], manifest.counts[name], fitted.prepare, signature, out / name, advance)
+            name: write_split(splits[name], manifest.counts[name], prepare, signature, out / name, advance)
             for name in SPLITS
         }
     normalize, normalization = fit_normalize(section, signature, arrays["train"])

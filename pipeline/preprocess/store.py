@@ -13,16 +13,26 @@ from pipeline.preprocess.split import Split
 from pipeline.serving.raw import Array, raw_tensors
 from pipeline.serving.signature import Signature
 
+Prepare = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+"""Raw tensors -> prepared tensors."""
+
+
+def compiled(prepare: keras.Model) -> Prepare:
+    """Traces a model once, for batches of any size; AutoGraph would take a second and change nothing."""
+    raw = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in prepare.input.items()}
+    function: Prepare = tf.function(prepare, input_signature=[raw], autograph=False)
+    return function
+
 
 def write_split(
-    split: Split, count: int, prepare: keras.Model, signature: Signature, folder: Path, advance: Callable[[int], None]
+    split: Split, count: int, prepare: Prepare, signature: Signature, folder: Path, advance: Callable[[int], None]
 ) -> dict[str, Array]:
     """Prepares the examples of a split, batch by batch, in the order of the file.
 
     Args:
         split: The examples.
         count: How many they are.
-        prepare: Raw tensors -> prepared tensors.
+        prepare: What `compiled` gave.
         signature: What converts raw examples to raw tensors.
         folder: Where `<tensor>.npy`, `label.npy` and `id.npy` are written; it is made.
         advance: Told how many examples were written.
@@ -31,11 +41,10 @@ def write_split(
         What was written, memory-mapped: tensor name to `(count, ...)`; `label` int32 or float32; `id` hex text.
     """
     folder.mkdir(parents=True)
-    call = tf.function(prepare, reduce_retracing=True)
     arrays: dict[str, Array] = {}
     start = 0
     for batch in split.batches():
-        prepared = call({name: tf.constant(raw) for name, raw in raw_tensors(batch, signature).items()})
+        prepared = prepare({name: tf.constant(raw) for name, raw in raw_tensors(batch, signature).items()})
         rows = {name: tensor.numpy() for name, tensor in prepared.items()}
         rows |= {"label": labels(batch.column(LABEL)), "id": np.asarray(batch.column(ID).to_pylist())}
         for name, values in rows.items():

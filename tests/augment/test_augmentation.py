@@ -107,6 +107,7 @@ def test_flips_alone_are_what_flips_in_a_warp_are() -> None:
     np.testing.assert_allclose(augmented(flip + still, images), augmented(flip, images), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_moves_with_the_same_fill_are_resampled_once() -> None:
     # A quarter pixel there and a quarter back, twice interpolated, would blur; composed it is one interpolation.
     images = pictures((8, 8, 1), 64)

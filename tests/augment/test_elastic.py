@@ -20,6 +20,7 @@ def field(transform: Elastic) -> np.ndarray:
     return smooth(noise, tf.fill((COUNT,), transform.sigma), transform.sigma).numpy()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_displacements_of_the_paper_are_about_one_and_a_half_pixels() -> None:
     # Even noise of standard deviation 1/√3, over a Gaussian of the plane: σ_noise · alpha / (2 σ √π) = 1.38.
     inner = field(PAPER)[:, 8:-8, 8:-8]

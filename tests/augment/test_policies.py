@@ -103,6 +103,7 @@ def distance(transform: object) -> float:
     return float(np.abs(change(transform, same(), some()) - same()).mean())
 
 
+@pytest.mark.slow
 def test_magnitude_severity_and_number_make_policies_stronger() -> None:
     assert distance(RandAugment(type="rand_augment", magnitude=3)) < distance(
         RandAugment(type="rand_augment", magnitude=25)

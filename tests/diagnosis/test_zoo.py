@@ -8,11 +8,11 @@ from pipeline.diagnosis.rules import SYMPTOMS
 from tests.diagnosis.zoo import HEALTHY, SICK, Animal
 
 NOT_OF_ONE_NETWORK = {"input_bound", "memory_limit", "poor_optimum"}
-"""Of a slow source of data (`test_waiting.py`), of the machine, and of several seeds (`test_rules.py`)."""
+"""Of a slow source of data (`test_steps.py`), of the machine, and of several seeds (`test_rules.py`)."""
 
 QUICK = (
     *("zeros in one layer", "a rate far too high", "labels of another coding"),
-    *("relu", "residual branches of zeros", "a rate somewhat high"),
+    *("relu", "a rate somewhat high"),
 )
 """Those that `make test` trains."""
 

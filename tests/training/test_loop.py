@@ -12,6 +12,9 @@ from pipeline.training.loop import Loop, Position
 NUM_EXAMPLES, BATCH_SIZE, EPOCHS = 90, 16, 3
 """Six batches an epoch, the last one of ten examples."""
 
+RARE = {0: 0.5, 2: 3.0}
+"""Weights of classes."""
+
 
 class Values(keras.callbacks.Callback):
     """Keeps what each epoch gave."""
@@ -74,14 +77,17 @@ def by_loop(network: keras.Model, class_weights: dict[int, float] | None, *callb
     return values.epochs
 
 
-@pytest.mark.parametrize("class_weights", [None, {0: 0.5, 2: 3.0}])
 @pytest.mark.parametrize(
-    "compiled",
+    ("compiled", "class_weights"),
     [
-        {},
-        {"optimizer": "sgd"},
-        {"steps_per_execution": 3},
-        {"policy": "mixed_float16"},
+        ({}, None),
+        ({"steps_per_execution": 3}, RARE),
+        ({"policy": "mixed_float16"}, RARE),
+        pytest.param({}, RARE, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "sgd"}, None, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "sgd"}, RARE, marks=pytest.mark.slow),
+        pytest.param({"steps_per_execution": 3}, None, marks=pytest.mark.slow),
+        pytest.param({"policy": "mixed_float16"}, None, marks=pytest.mark.slow),
     ],
 )
 def test_weights_and_history_are_those_of_fit(compiled: dict[str, Any], class_weights: dict[int, float] | None) -> None:

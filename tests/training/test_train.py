@@ -40,7 +40,7 @@ def weights_of(folder: Path) -> list[np.ndarray]:
 
 def test_the_same_recipe_gives_bit_identical_weights_and_another_seed_does_not(digits: Stages, tmp_path: Path) -> None:
     section = train_section(epochs=2, schedule={"type": "cosine", "warmup_epochs": 1})
-    augment = TypeAdapter(AugmentSection).validate_python([{"type": "rotate", "degrees": 10}])
+    augment = TypeAdapter(AugmentSection).validate_python([{"type": "flip"}])
     first, second, other = [
         train_small(digits.prepared, tmp_path / name, MLP, section, seed=seed, augment=augment)
         for name, seed in (("first", 1), ("second", 1), ("other", 2))

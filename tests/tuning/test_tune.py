@@ -72,10 +72,11 @@ def wait_for(condition, process):
 
 
 def trainings(pid):
-    """Processes that train: forked by the server of the driver, and busy for a moment."""
+    """Processes that train: forked by the server of the driver, with a log of their own, and busy for a moment."""
     with contextlib.suppress(psutil.NoSuchProcess):
         children = psutil.Process(pid).children(recursive=True)
-        return [each for each in children if each.ppid() != pid and each.cpu_times().user > 0.2]
+        working = [each for each in children if each.ppid() != pid and each.cpu_times().user > 0.2]
+        return [each for each in working if any(file.path.endswith("log.txt") for file in each.open_files())]
     return []
 
 
