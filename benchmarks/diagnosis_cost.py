@@ -21,7 +21,8 @@ EPOCHS = 60
 """As in the recipe `digits`."""
 
 METHODS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
-"""Of the callback; its looks at the data, at steps of a few epochs, are counted as well."""
+"""Of the callback. Its looks at the data, at some steps of a few epochs, are counted as well; asking for the time at
+each step of these is not."""
 
 
 def main() -> None:
@@ -83,7 +84,8 @@ class Clock:
 
         def on_train_begin(logs: Any = None) -> None:
             begin(logs)
-            callback.step_watch.look = self._timed(callback.step_watch.look)
+            watch = callback._step_watch
+            watch.look = self._timed(watch.look)
 
         callback.on_train_begin = on_train_begin
 
@@ -119,7 +121,8 @@ def network(first: int, second: int) -> Any:
 
 
 def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):+.2%} [{min(values):+.2%}, {max(values):+.2%}]"
+    interval = f" [{min(values):+.2%}, {max(values):+.2%}]" if len(values) > 1 else ""
+    return f"{statistics.median(values):+.2%}{interval}"
 
 
 if __name__ == "__main__":

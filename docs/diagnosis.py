@@ -98,10 +98,10 @@ print(report)  # a line a check: verdict, what was seen; below it what to change
 It takes some steps on one batch, and leaves weights, statistics, seeds and optimiser as they were. Where the loss
 cannot take the labels at all, it says so and looks no further, and the callback refuses to begin. Every run says as
 well what can be known from its labels and the first look of its diagnosis, which costs next to nothing; the checks that
-take seconds (one batch, save and load) are made where the plan has 20,000 steps or more, so that they do not matter
-beside it. For leakage its collect stage has looked already. A run without a diagnosis (of
-fewer than 5 epochs, or on several devices) takes no look: there its learning rate, its frozen layers, its batch
-normalisation and its classes are checked. `train.on_sick: ignore` turns all of them off.
+take seconds (one batch, save and load) are made at the beginning of a training of 20,000 steps or more, beside which
+they do not matter. For leakage its collect stage has looked already. A run without a diagnosis (of fewer than 5 epochs,
+or on several devices) takes no look: there its learning rate, frozen layers, batch normalisation and classes are
+checked. `train.on_sick: ignore` turns all of them off.
 """
 
 REPAIR = """## Repair
@@ -162,10 +162,10 @@ is how far a training came from the constant answer (0) to nearest neighbours (1
 """
 
 
-COST_NOTES = """Both sides are whole trainings, with compilation; the large network was measured with an earlier
-callback. What it costs is mostly paid once: the pass is compiled (about as long as five steps of a network as small as
-this one take), nearest neighbours are found; a reading takes about as long as a training step, and there are five in 60
-epochs. Small networks and short plans feel it, long ones do not: of a training of a few seconds it is several per cent.
+COST_NOTES = """Both sides are whole trainings, with compilation. What it costs is mostly paid once: the pass is
+compiled (about as long as five steps of a network as small as this one take), nearest neighbours are found; a reading
+takes about as long as a training step, and there are five in 60 epochs. Small networks and short plans feel it, long
+ones do not: of a training of a few seconds it is several per cent.
 """
 
 

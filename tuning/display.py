@@ -72,7 +72,7 @@ def print_schedule(
 
 
 def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:
-    threads = space.tree["train"].get("threads", 1)
+    threads = space.tree["train"].get("threads") or 1
     if cores is not None and workers * threads > cores:
         yield (
             f"{workers} trials at once on {threads} threads each are more than the {cores} cores here: they hold each "

@@ -1,5 +1,6 @@
 """`plumbline tune` from a recipe to `best.yaml`: the parts of a study joined."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -16,10 +17,10 @@ from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
-from tuning.asking import DistantOracle
 from tuning.display import LiveView, print_outcome, print_schedule
 from tuning.engine import Engine, Tell, open_engine
 from tuning.errands import Errands
+from tuning.remote_oracle import RemoteOracle
 from tuning.schedule import plan_search
 from tuning.space import Space
 from tuning.study import Study
@@ -72,6 +73,7 @@ def resume(study: Study, *, workers: int = 1, budget_secs: float | None = None, 
     Raises:
         UserError: If another process has it, or its libraries have changed.
     """
+    study.recipe = _on_threads(study.recipe, 1)  # one that began before studies divided the cores
     return _run(study, _space(study.recipe), workers, budget_secs or study.budget_secs, engine)
 
 
@@ -89,15 +91,19 @@ def _space(recipe: Recipe) -> Space:
 
 
 def with_threads(recipe: Recipe, workers: int, engine: str) -> Recipe:
-    """Divides the cores among the trials, where the recipe does not say on how many threads one computes.
+    """Divides the cores among the trials, where the recipe does not say by a number on how many threads one computes.
 
     The number decides the last bits of every trial, so that the study keeps it, however many workers go on with it. On
     a Ray cluster a trial takes one processor.
     """
+    return _on_threads(recipe, max(1, num_cores() // workers) if engine == "local" else 1)
+
+
+def _on_threads(recipe: Recipe, count: int) -> Recipe:
+    """A recipe that says on how many threads it computes: as it does, else on so many."""
     if given_threads(recipe.train):
         return recipe
-    threads = max(1, num_cores() // workers) if engine == "local" else 1
-    return load_recipe(recipe.model_dump(by_alias=True, mode="json", exclude_none=True), [f"train.threads={threads}"])
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": count})})
 
 
 def _with_declared_space(recipe: Recipe) -> Recipe:
@@ -129,31 +135,31 @@ def measure_recipe(recipe: Path, out: Path, tell: Tell) -> None:
 
 def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None, engine: str) -> Tuned:
     with study.only_driver():
-        workers = open_engine(engine, num_workers, threads=given_threads(study.recipe.train) or 1)
-        try:
-            # In this order: the processes start up while the store opens here.
-            with quiet_imports():
-                from tuning.record import open_tracking, study_run
-            tracking = open_tracking(study)
-            measuring = _begin_measuring(study, space, workers)
-            oracle = DistantOracle(study.recipe, space)
-            with quiet_imports():
-                from tuning.report import report
-                from tuning.search import Search
-            schedule = plan_search(study.recipe, space, oracle)
-            measured = _measured(study, measuring)
-            cores = num_cores() if engine == "local" else None
-            print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
-            with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:
-                finals = schedule.finals_secs(measured, num_workers)
-                search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
-                reason = search.run()
-                outcome = report(study, space, recorded, reason)
-        except SystemExit:  # a signal
-            print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)
-            raise
-        finally:
-            workers.stop()
+        with contextlib.ExitStack() as ending:
+            workers = open_engine(engine, num_workers, threads=space.tree["train"]["threads"])
+            ending.callback(workers.stop)
+            try:
+                # In this order: the processes start up while the store opens here.
+                with quiet_imports():
+                    from tuning.record import open_tracking, study_run
+                tracking = open_tracking(study)
+                measuring = _begin_measuring(study, space, workers)
+                oracle = ending.enter_context(contextlib.closing(RemoteOracle(study.recipe, space)))
+                with quiet_imports():
+                    from tuning.report import report
+                    from tuning.search import Search
+                schedule = plan_search(study.recipe, space, oracle)
+                measured = _measured(study, measuring)
+                cores = num_cores() if engine == "local" else None
+                print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
+                with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:
+                    finals = schedule.finals_secs(measured, num_workers)
+                    search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
+                    reason = search.run()
+                    outcome = report(study, space, recorded, reason)
+            except SystemExit:  # a signal
+                print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)
+                raise
         print_outcome(study, outcome, reason)
         return Tuned(study, reason)
 

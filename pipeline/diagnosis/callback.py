@@ -112,7 +112,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         if problem := unfit_labels(self.model, self._x, self._y):
             raise UserError(f"Diagnosis: {self.model.name} cannot learn from these labels: {problem}")
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
-        self._probe, self.step_watch = Probe(self.model, self._x, self._y), StepWatch(self.model, steps)
+        self._probe, self._step_watch = Probe(self.model, self._x, self._y), StepWatch(self.model, steps)
         first = self._probe.read(0)
         self._facts = self._probe.facts(planned + self._later_epochs, steps)
         self._readings, self._epochs, self.findings = [first], [], []
@@ -124,7 +124,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         self._begun = epoch
         begun = self._first_epoch
         if is_watched(epoch + 1 - begun, self._facts.planned_epochs - begun):
-            self.step_watch.begin()
+            self._step_watch.begin()
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -167,7 +167,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _clocked(self, epoch: int, logs: dict[str, float]) -> Epoch:
         secs = time.perf_counter() - self._started
-        step_secs, wait_share = self.step_watch.end()
+        step_secs, wait_share = self._step_watch.end()
         return Epoch(epoch, logs, secs=secs, step_secs=step_secs, wait_share=wait_share)
 
     def _asked_of(self, epoch: Epoch) -> Epoch:
@@ -183,7 +183,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _look(self, epoch: int) -> None:
         with_noise = is_noise_measured(epoch - self._first_epoch)
-        self._readings.append(self._probe.read(epoch, since=self.steps_read, with_noise=with_noise))
+        self._readings.append(self._probe.read(epoch, steps_before=self.steps_read, with_noise=with_noise))
         self.steps_read = self._probe.steps
 
     def _diagnose(self) -> None:

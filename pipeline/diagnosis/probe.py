@@ -92,18 +92,18 @@ class Probe:
         affordable = NUM_OUTPUTS // max(1, self._num_values)
         return max(FEWEST, min(NUM_EXAMPLES, 1 << max(0, affordable.bit_length() - 1)))
 
-    def read(self, epoch: int, *, since: int | None = 0, with_noise: bool = False) -> Reading:
+    def read(self, epoch: int, *, steps_before: int | None = 0, with_noise: bool = False) -> Reading:
         """Looks once.
 
         Args:
             epoch: Epochs completed.
-            since: The optimiser's steps at the reading before; None: unknown, so that the change a step is, too.
+            steps_before: The optimiser's steps at the reading before; None: unknown, so that the change a step is, too.
             with_noise: Whether to measure the noise of the gradient, by a second pass over a quarter of the examples.
         """
         with np.errstate(all="ignore"):
-            return self._read(epoch, since, with_noise)
+            return self._read(epoch, steps_before, with_noise)
 
-    def _read(self, epoch: int, since: int | None, with_noise: bool) -> Reading:
+    def _read(self, epoch: int, steps_before: int | None, with_noise: bool) -> Reading:
         with _as_traced():
             losses, outputs, values, weights, gradients, given, self.steps = self._passed(self._batch)
         # Copies: a variable is updated in place, and the next reading compares with these.
@@ -119,7 +119,7 @@ class Probe:
         for kept, now in zip(self._kept, keras.tree.flatten(weights), strict=bool(self._kept)):
             kept.assign(now)
         table = np.array(rows, "float32").reshape(len(rows), len(Column))
-        table[:, Column.UPDATE] /= math.nan if since is None else max(1, self.steps - since)
+        table[:, Column.UPDATE] /= math.nan if steps_before is None else max(1, self.steps - steps_before)
         score, top_share = self._scored(outputs)
         finite = all(np.isfinite(each).all() for each in outputs) and not table[:, Column.NON_FINITE].any()
         return Reading(
@@ -146,7 +146,7 @@ class Probe:
         """Compares the gradient with that of every fourth example."""
         quarter = _tensors(*keras.tree.map_structure(lambda each: np.asarray(each)[::4], self._batch))
         with _as_traced():
-            part = self._passed(quarter)[4]
+            *_, part, _, _ = self._passed(quarter)
         sizes = (len(keras.tree.flatten(batch)[0]) for batch in (self._batch, quarter))
         return measures.noise_scale(keras.tree.flatten(gradients), keras.tree.flatten(part), *sizes)
 

@@ -157,7 +157,7 @@ class Epoch:
     wait_share: float = math.nan
     """Share of the steps looked at that found no batch ready; NaN: none was."""
     step_secs: float = math.nan
-    """Mean of a step, with the wait for its batch; known of epochs whose steps were watched."""
+    """Mean of a step, with the wait for its batch and other callbacks; known of epochs whose steps were watched."""
 
     def __getitem__(self, name: str) -> float:
         return self.logs.get(name, math.nan)

@@ -11,8 +11,8 @@ import tensorflow as tf
 LOOKS = 4
 """Of an epoch: what a training waits for hardly changes, and each look takes a fraction of a millisecond."""
 
-FEWEST_STEPS = 8
-"""Of an epoch that is looked at: before, the first batches are still being prepared."""
+FEWEST_CALLS = 8
+"""Of the compiled step in an epoch that is looked at: before, the first batches are still being prepared."""
 
 
 class StepWatch:
@@ -29,19 +29,21 @@ class StepWatch:
     """
 
     def __init__(self, model: keras.Model, num_steps: int):
-        self._model = model
+        self._model, self._num_steps = model, num_steps
         self._each = getattr(model, "steps_per_execution", 1)
         calls = num_steps // self._each
         quarter = max(1, calls // (LOOKS + 1))
-        self._looks = {quarter * (i + 1) for i in range(LOOKS)} if calls >= FEWEST_STEPS else set()
+        self._looks = {quarter * (i + 1) for i in range(LOOKS)} if calls >= FEWEST_CALLS else set()
         self._step: Any = None
         self._clear()
 
     def begin(self) -> None:
-        """Begins to watch, at the beginning of an epoch."""
-        if isinstance(owner := getattr(self._model.train_function, "__self__", None), StepWatch):
-            owner.end()  # An interrupted epoch has left it there.
-        self._step, self._model.train_function = self._model.train_function, self._watched
+        """Begins to watch, at the beginning of an epoch; a model that another loop trains has no step to watch."""
+        step = self._model.train_function
+        while isinstance(owner := getattr(step, "__self__", None), StepWatch):
+            step = owner._step  # An interrupted epoch has left it there, or another diagnosis watches as well.
+        if step is not None:
+            self._step, self._model.train_function = step, self._watched
 
     def end(self) -> tuple[float, float]:
         """Ceases to watch: the model has its own step back.
@@ -50,9 +52,11 @@ class StepWatch:
             Mean seconds of a step, with the wait for its batch and with what other callbacks do; share of the looks
             that found no batch ready. NaN where nothing was watched.
         """
-        if self._step is not None:
-            self._step, self._model.train_function = None, self._step
-        secs = (self._ended - self._began) / (self._calls * self._each) if self._calls else math.nan
+        if self._model.train_function == self._watched:  # else it was compiled anew
+            self._model.train_function = self._step
+        self._step = None
+        taken = self._calls * self._each
+        secs = (self._ended - self._began) / min(taken, self._num_steps or taken) if taken else math.nan
         wait_share = 1 - sum(self._found) / len(self._found) if self._found else math.nan
         self._clear()
         return secs, wait_share

@@ -43,6 +43,7 @@ def load_recipe(recipe: str | Path | dict[str, Any], overrides: Sequence[str] = 
     source = read_source(recipe, overrides)
     _make_paths_absolute(source)
     _find_custom_code(source)
+    _name_schedule(source.tree)
     try:
         validated = Recipe.model_validate(source.tree)
     except ValidationError as error:
@@ -98,6 +99,13 @@ def dump_recipe(recipe: Recipe) -> str:
     stream = io.StringIO()
     yaml.dump(ordered(recipe.model_dump(by_alias=True, exclude_none=True, mode="json")), stream)
     return stream.getvalue()
+
+
+def _name_schedule(tree: dict[str, Any]) -> None:
+    """A schedule that does not say which is constant: its warmup may be all that one wants of it."""
+    train = tree.get("train")
+    if isinstance(train, dict) and isinstance(schedule := train.get("schedule"), dict):
+        train["schedule"] = {"type": "constant", **schedule}
 
 
 def _make_paths_absolute(source: Source) -> None:

@@ -1,9 +1,8 @@
 """The recipe's `train.schedule` section: how the learning rate moves over the run. A step is one batch."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from models.section import Section
 
@@ -23,7 +22,7 @@ class Constant(Schedule):
     """The learning rate stays at its peak."""
 
     type: Literal["constant"] = "constant"
-    """The schedule."""
+    """The schedule, where `train.schedule` does not say which."""
 
 
 class Cosine(Schedule):
@@ -106,14 +105,8 @@ class OneCycle(Section):
     For sgd, and for the beta_1 of adam, adamw, adamax and lamb; null: it stays as `train.optimizer` has it."""
 
 
-def _constant_by_default(section: Any) -> Any:
-    return {"type": "constant", **section} if isinstance(section, Mapping) else section
-
-
 ScheduleConfig = Annotated[
-    Constant | Cosine | CosineRestarts | Exponential | Polynomial | Step | OneCycle,
-    Field(discriminator="type"),
-    BeforeValidator(_constant_by_default),
+    Constant | Cosine | CosineRestarts | Exponential | Polynomial | Step | OneCycle, Field(discriminator="type")
 ]
 
 MOMENTUM = {"sgd": "momentum", **dict.fromkeys(("adam", "adamw", "adamax", "lamb"), "beta_1")}

@@ -130,7 +130,7 @@ class TrainConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     """A Keras optimiser by name, with its arguments."""
     schedule: ScheduleConfig = Constant()
-    """How the learning rate moves over the run."""
+    """How the learning rate moves over the run; without a `type` it is constant, but for a warmup."""
     reduce_on_plateau: ReduceOnPlateauConfig | None = None
     """When to lower the learning rate because a metric no longer improves; with a constant schedule only."""
     clip: ClipConfig | None = None

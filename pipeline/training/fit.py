@@ -40,6 +40,7 @@ def fit(
     phase: int = 0,
     earlier: Sequence[Tree] = (),
     later_epochs: int = 0,
+    saved: keras.Model | None = None,
     saver: Saver,
     journal: Journal,
     advise: Advise = list,
@@ -56,6 +57,7 @@ def fit(
         phase: Number of the phase of transfer learning.
         earlier: What was found in the phases before.
         later_epochs: Epochs of the phases after this one that will be judged: it is no end of theirs.
+        saved: What is saved in the end, where it is not `network` itself.
         saver: Has the checkpoint to go on from, and takes those on the way.
         journal: Gets the values of each epoch.
         advise: Tells what the recipe takes of the remedies of a finding.
@@ -70,9 +72,19 @@ def fit(
     later_epochs += section.epochs - trained_epochs(section)
     diagnosis = watch(network, section, validation, journal, advise, later_epochs=later_epochs)
     first = section.on_sick != "ignore" and not (phase or first_epoch)
-    weighted = weights is not None
+    found = saver.start(phase)
     preflight = (
-        Preflight(diagnosis, training, validation, journal, advise, weighted=weighted, later_epochs=later_epochs)
+        Preflight(
+            diagnosis,
+            training,
+            validation,
+            journal,
+            advise,
+            weighted=weights is not None,
+            later_epochs=later_epochs,
+            begins=found is None,
+            saved=saved,
+        )
         if first
         else None
     )
@@ -83,7 +95,7 @@ def fit(
         averaging, bar = _averaging(section, first_epoch), ProgressBar(advance, training)
         finite = FiniteLoss()
         watching = callbacks(finite, log, stopping, plateau, averaging, bar, diagnosis, preflight)
-        state, found = TrainingState(network, watching, finite.look), saver.start(phase)
+        state = TrainingState(network, watching, finite.look)
 
         def restore() -> None:
             if found:

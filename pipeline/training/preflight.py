@@ -5,25 +5,24 @@ from typing import Any
 import keras
 
 from pipeline.batches import Batches
-from pipeline.diagnosis.before import judge
+from pipeline.diagnosis.before import Seen, judge
 from pipeline.diagnosis.before.look import glance, tried
 from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.findings import Advise
 from pipeline.diagnosis.probe import plan_facts
 from pipeline.journal import Journal
-from pipeline.training.health import in_words, probe
-from pipeline.training.sam import SharpnessAware
+from pipeline.training.health import in_words, probe_examples
 
 LONG = 20_000
-"""Optimiser steps of a plan beside which those of a batch learnt by heart, at most `before.trial.MAX_STEPS` at each of
-its rates, are few."""
+"""Steps of a training beside which those of a batch learnt by heart, at most `before.trial.MAX_STEPS` at each of its
+rates, are few."""
 
 
 class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     """Says before the first step what is known to be wrong, from the labels and the reading that the diagnosis takes.
 
-    What takes seconds of its own (a batch learnt by heart, saved and loaded) is tried where the plan is so long that it
-    does not matter; `plumbline check` always tries it.
+    What takes seconds of its own (a batch learnt by heart, saved and loaded) is tried at the beginning of a training so
+    long that it does not matter; `plumbline check` always tries it.
 
     Args:
         diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
@@ -33,6 +32,8 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
         advise: Tells what the recipe takes of the remedies.
         later_epochs: Epochs of the plan after those that are trained now.
+        begins: Whether the training begins, rather than goes on from a checkpoint.
+        saved: What is saved in the end, where it is not the model itself.
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         weighted: bool,
         later_epochs: int,
+        begins: bool = True,
+        saved: keras.Model | None = None,
     ):
         super().__init__()
-        self._later_epochs = later_epochs
+        self._later_epochs, self._begins, self._saved = later_epochs, begins, saved
         self._diagnosis, self._training, self._validation = diagnosis, training, validation
         self._journal, self._advise = journal, advise
         self._balanced = weighted or training.is_balanced
@@ -66,16 +69,19 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
             labels=training.labels,
             balanced=self._balanced,
         )
-        if self._diagnosis and seen.num_steps >= LONG:
-            self._journal.say("check: learns a batch by heart, saves and loads the network")
-            seen = tried(seen, self.model, *probe(self._validation), saved=_plain(self.model))
+        if self._diagnosis and self._begins and self.params["epochs"] * training.steps_per_epoch >= LONG:
+            seen = self._tried(seen)
         report = judge(seen).advised(self._advise)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:
                 self._journal.say(f"check: {in_words(finding)}. More: plumbline check")
 
-
-def _plain(learner: keras.Model) -> keras.Model:
-    """What is saved of a learner in the end: the network without what trains it."""
-    return keras.Model(learner.input, learner.output) if isinstance(learner, SharpnessAware) else learner
+    def _tried(self, seen: Seen) -> Seen:
+        self._journal.say("check: learns a batch by heart, saves and loads the network")
+        try:
+            return tried(seen, self.model, *probe_examples(self._validation), saved=self._saved)
+        # It takes memory, and passes of its own: what fails in them says nothing of the training, which goes on.
+        except Exception as error:
+            self._journal.say(f"check: that was not possible: {type(error).__name__}: {error}")
+            return seen

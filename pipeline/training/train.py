@@ -84,7 +84,14 @@ def train(
         else:
             data, weights = Data(assembled.training, assembled.validation), assembled.class_weights
             history = fit(
-                assembled.learner, section, *data, weights=weights, saver=saver, journal=journal, advise=advise
+                assembled.learner,
+                section,
+                *data,
+                weights=weights,
+                saved=network,
+                saver=saver,
+                journal=journal,
+                advise=advise,
             )
     if settled.forecast and begins:
         secs = time.perf_counter() - started
@@ -146,6 +153,7 @@ def _fit_transfer(
             phase=phase,
             earlier=earlier,
             later_epochs=later_epochs,
+            saved=network,
             saver=saver,
             journal=journal,
             advise=advise,

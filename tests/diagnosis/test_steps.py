@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.diagnosis import Diagnosis
+from pipeline.diagnosis.steps import StepWatch
 
 X, Y = np.zeros((16, 2), "float32"), np.zeros((16, 1), "float32")
 
@@ -42,7 +43,7 @@ def test_a_training_is_input_bound_where_batches_take_longer_than_steps(
     severities = {finding.symptom: finding.severity for finding in diagnosis.findings}
     assert severities.get("input_bound") == ("note" if waits else None)
     assert model.train_function is step
-    assert diagnosis.signals.epochs[-1].step_secs > 0
+    assert diagnosis.signals.epochs[-1].step_secs >= batch_secs + step_secs * 11 / 12
 
 
 def test_an_interrupted_epoch_does_not_leave_the_step_watched_twice() -> None:
@@ -60,3 +61,31 @@ def test_an_interrupted_epoch_does_not_leave_the_step_watched_twice() -> None:
     assert model.train_function is not step
     model.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[Diagnosis(X, Y)])
     assert model.train_function is step
+
+
+def test_a_model_that_another_loop_trains_or_that_is_compiled_anew_keeps_its_step() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    watch = StepWatch(model, 4)
+    watch.begin()
+    assert np.isnan(watch.end()).all()
+    assert model.train_function is None
+    model.make_train_function()
+    watch.begin()
+    model.make_train_function(force=True)
+    step = model.train_function
+    watch.end()
+    assert model.train_function is step
+
+
+def test_a_step_is_one_batch_where_several_are_executed_at_once() -> None:
+    class Slow(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            time.sleep(0.2)
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=3)
+    diagnosis = Diagnosis(X, Y)
+    model.fit(X[:10], Y[:10], batch_size=1, epochs=5, verbose=0, callbacks=[Slow(), diagnosis])
+    # Four calls for ten steps: three pauses lie between them.
+    assert 0.06 <= diagnosis.signals.epochs[-1].step_secs < 0.12

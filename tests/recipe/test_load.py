@@ -145,6 +145,19 @@ def test_a_mistake_is_named(override, said):
     assert "command line" in text
 
 
+def test_a_schedule_that_does_not_say_which_is_constant_in_its_mistakes_too():
+    tree = {"name": "t", "data": {"type": "breast_cancer"}, "model": {"type": "mlp"}}
+    schedule = load_recipe(tree, ["train.schedule.warmup_epochs=3"]).train.schedule
+    assert (schedule.type, schedule.warmup_epochs) == ("constant", 3)
+    assert refusal(tree, "train.schedule.warmup_epoch=3") == [
+        "command line: train.schedule.warmup_epoch: unknown key of `type: constant`. Did you mean `warmup_epochs`? "
+        "Keys here: warmup_epochs, warmup_steps, type"
+    ]
+    assert refusal(tree, "train.schedule.warmup_epochs=-1") == [
+        "command line: train.schedule.warmup_epochs: expected a number of 0 or more. Received: -1"
+    ]
+
+
 def test_softmax_with_the_wrong_loss_is_refused_before_the_task_is_known(written):
     lines = refusal(
         {

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from pipeline.diagnosis.remedies import CLIP, DEFAULT_ADAM, EARLY_STOPPING, RELU, TANH, smaller_from
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.changes import changed, to_yaml
-from pipeline.repair.repair import can_go_back
 
 
 def recipe(model: dict[str, Any] | None = None, **train: Any) -> Recipe:
@@ -59,21 +56,3 @@ def test_a_repaired_recipe_with_its_comments_is_a_recipe() -> None:
     text = to_yaml(recipe(), ["repaired: model.activation=tanh", "Why: units died"])
     assert text.startswith("# repaired: model.activation=tanh\n# Why: units died\nname: cells\n")
     assert load_recipe(dict(ruamel.yaml.YAML(typ="safe").load(text))) == recipe()
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_possible"),
-    [
-        ([], True),
-        (["train.schedule.warmup_epochs=2"], False),
-        (["train.schedule.type=cosine"], False),
-        (["train.fine_tuning.epochs=3"], False),
-    ],
-)
-def test_only_one_phase_at_one_rate_can_be_gone_back_to(changes: list[str], is_possible: bool) -> None:
-    images = {
-        "name": "flowers",
-        "data": {"type": "folder", "path": "."},
-        "model": {"type": "transfer", "source": "a.keras"},
-    }
-    assert can_go_back(load_recipe(images, changes)) == is_possible

@@ -21,6 +21,7 @@ from pipeline.diagnosis.repair import Trial
 from pipeline.recipe.load import dump_recipe
 from pipeline.repair.account import CONTROL_DID
 from pipeline.repair.changes import changed
+from pipeline.repair.repair import can_go_back
 from pipeline.repair.trials import Trials
 from pipeline.tracking import open_store
 
@@ -181,3 +182,21 @@ def test_a_healthy_run_that_may_be_repaired_is_left_alone_and_going_back_repeats
     )
     assert after[:5] == before[:5]
     assert after[7]["loss"] != before[7]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_possible"),
+    [
+        ([], True),
+        (["train.schedule.warmup_epochs=2"], False),
+        (["train.schedule.type=cosine"], False),
+        (["train.fine_tuning.epochs=3"], False),
+    ],
+)
+def test_only_one_phase_at_one_rate_can_be_gone_back_to(changes: list[str], is_possible: bool) -> None:
+    images = {
+        "name": "flowers",
+        "data": {"type": "folder", "path": "."},
+        "model": {"type": "transfer", "source": "a.keras"},
+    }
+    assert can_go_back(load_recipe(images, changes)) == is_possible

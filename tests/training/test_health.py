@@ -82,6 +82,19 @@ def test_a_long_training_that_cannot_learn_a_batch_is_told_so(
     assert any(text.startswith("check: cannot_overfit") for text in texts(tmp_path / "run"))
 
 
+def test_a_check_that_fails_does_not_end_the_training(
+    digits: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no room for another optimiser")
+
+    monkeypatch.setattr(preflight, "LONG", 1)
+    monkeypatch.setattr(preflight, "tried", fail)
+    train_small(digits.prepared, tmp_path / "run", model(type="mlp", units=[8]), train_section(epochs=5))
+    assert "check: that was not possible: MemoryError: no room for another optimiser" in texts(tmp_path / "run")
+    assert (tmp_path / "run/network.keras").exists()
+
+
 def test_stop_ends_a_sick_training_early(digits: Stages, tmp_path: Path) -> None:
     train_small(digits.prepared, tmp_path / "run", model(**ZEROS), train_section(epochs=5, on_sick="stop"))
     assert len(json.loads((tmp_path / "run/history.json").read_text())["epochs"]) == 1

@@ -58,9 +58,11 @@ def overfit(model: keras.Model, x: Any, y: Any) -> Trial:
     with _statistics_of_the_batch(model):
         batch = _Batch(model, x, y)
         for rate in RATES:
-            attempts.append(batch.attempt(rate))
-            for variable, value in zip(model.variables, before, strict=True):
-                variable.assign(value)
+            try:
+                attempts.append(batch.attempt(rate))
+            finally:
+                for variable, value in zip(model.variables, before, strict=True):
+                    variable.assign(value)
             if attempts[-1].solved or batch.is_late:
                 break
     best = max(attempts, key=lambda each: (each.solved, np.nan_to_num(each.score, nan=-1e30), -each.loss))

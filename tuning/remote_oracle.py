@@ -16,25 +16,30 @@ from tuning.schedule import num_trials
 from tuning.space import Space
 from tuning.suggestions import Done, Oracle, Suggestion, Wait
 
+PATIENCE_SECS = 5.0
+"""How long its process may take to end."""
 
-class DistantOracle:
+
+class RemoteOracle:
     """Passes on to the oracle of a recipe what it is asked and told; begun at once, waited for when it is asked.
 
-    Its process ends with this one. An error of the oracle is raised here.
+    Its process ends with `close`, or with this one.
 
     Args:
         recipe: A recipe with a `tune` section.
         space: Its space.
 
     Raises:
-        RuntimeError: From each method, if its process has died.
+        RuntimeError: From each method, if the oracle fails, or its process has died.
     """
 
     def __init__(self, recipe: Recipe, space: Space):
         context = multiprocessing.get_context("forkserver")
         self._calls, calls = context.Pipe()
+        self.process = context.Process(target=_answer, args=(recipe, space, calls), daemon=True)
+        """Where it works."""
         with quiet_imports():
-            context.Process(target=_answer, args=(recipe, space, calls), daemon=True).start()
+            self.process.start()
         calls.close()
 
     def ask(self) -> Suggestion | Wait | Done:
@@ -51,19 +56,27 @@ class DistantOracle:
         brackets: list[list[tuple[int, int]]] | None = self._call("rungs", trials)
         return brackets
 
+    def close(self) -> None:
+        """Ends its process."""
+        self._calls.close()
+        self.process.join(PATIENCE_SECS)
+        self.process.kill()
+
     def _call(self, name: str, *arguments: Any) -> Any:
         try:
             self._calls.send((name, arguments))
-            answer = self._calls.recv()
-        except (EOFError, ConnectionError) as error:
-            raise RuntimeError("the process that suggests trials has died; what it was told is kept") from error
-        if isinstance(answer, Exception):
-            raise answer
+            answer, failure = self._calls.recv()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(
+                "the process that suggests trials has died. What it was told is kept: --resume goes on with the study"
+            ) from error
+        if failure:
+            raise RuntimeError(f"the oracle failed in its process:\n{failure}")
         return answer
 
 
 def _answer(recipe: Recipe, space: Space, calls: connection.Connection) -> None:
-    """What the process does, until the driver is gone."""
+    """What the process does, until the driver closes or is gone."""
     # A terminal's Ctrl-C is for the driver.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -71,13 +84,14 @@ def _answer(recipe: Recipe, space: Space, calls: connection.Connection) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             name, arguments = calls.recv()
+            answer, failure = None, ""
             try:
                 oracle = oracle or _open(recipe, space)
                 answer = getattr(oracle, name)(*arguments)
-            except Exception as error:
-                error.add_note(traceback.format_exc())
-                answer = error
-            calls.send(answer)
+            # Whatever it is: the driver raises it, as text, since not every error survives to be pickled.
+            except Exception:
+                failure = traceback.format_exc()
+            calls.send((answer, failure))
 
 
 def _open(recipe: Recipe, space: Space) -> Oracle:
