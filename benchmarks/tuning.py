@@ -3,9 +3,9 @@
 Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
 runs a number of trials. So does ours, with and without stopping the sick ones; and once more it is given the wall time
-that stock took, and goes on past that number if it can. At the end one worker is compared with two. Time is wall time
-from the start of the process, imports included; memory is the largest proportional set size of the process with all its
-children.
+that stock took, and goes on past that number if it can. At the end one worker is compared with two, and two plain
+trainings at once with one, which says what the processors allow. Time is wall time from the start of the process,
+imports included; memory is the largest proportional set size of the process with all its children.
 """
 
 import argparse
@@ -16,13 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import psutil
 
-TRIALS, EPOCHS = 8, 30
+TRIALS, EPOCHS, PLAIN_EPOCHS = 8, 30, 150
 SPACE = {
     "train.optimizer.learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
     "model.filters": {"type": "choice", "values": [[16, 32], [32, 64]]},
@@ -51,7 +52,7 @@ def main() -> None:
     given = arguments.parse_args()
     if given.one:
         asked = json.loads(given.one)
-        work = {"prepare": prepare, "stock": search_stock, "ours": search_ours}[asked.pop("work")]
+        work = {"prepare": prepare, "stock": search_stock, "ours": search_ours, "plain": train_plain}[asked.pop("work")]
         Path("found.json").write_text(json.dumps(work(**asked)), encoding="utf-8")
         return
     compared = [compare(seed, given.trials, given.epochs) for seed in range(given.seeds)]
@@ -117,14 +118,29 @@ def sick_stopped(compared: Sequence[dict[str, Found]]) -> list[str]:
 
 
 def workers_compared(trials: int, epochs: int) -> list[str]:
-    """The same trials by one worker and by two, from the first start to the last end."""
+    """The same trials by one worker and by two, from the first start to the last end; and what the processors allow."""
     same = {"work": "ours", "seed": 0, "trials": trials, "epochs": epochs}
     secs = []
     for workers in (1, 2):
         found = measured(f"workers: {workers}", trials, workers=workers, **same)
         # The start of the driver and the measuring of the recipe are alike for both.
         secs.append(time_of(found, trials) - min(each["secs"] - each["taken"] for each in found["trials"]))
-    return [f"two workers are {secs[0] / secs[1]:.2f} times as fast as one ({trials} trials)"]
+    one, two = plain_secs(1), plain_secs(2)
+    return [
+        f"two workers are {secs[0] / secs[1]:.2f} times as fast as one ({trials} trials)",
+        f"what the processors allow: two plain trainings at once are {2 * one / two:.2f} times as fast as in turn",
+    ]
+
+
+def plain_secs(number: int) -> float:
+    """Mean seconds of plain trainings on one thread each, so many at once."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+        run_alone(Path(folder), work="prepare", seed=0)
+        places = [Path(folder, str(i)) for i in range(number)]
+        for place in places:
+            place.mkdir()
+        running = [pool.submit(run_alone, place, work="plain", arrays=folder) for place in places]
+        return mean(each.result()["trials"][0]["secs"] for each in running)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -229,6 +245,23 @@ def search_stock(seed: int, trials: int, epochs: int, arrays: str) -> Found:
     found = search(training, validation, trials=trials, epochs=epochs, seed=seed_for(seed, "tune") + 1)
     secs = time.time() - psutil.Process().create_time()
     return {"trials": [{**each, "secs": secs, "epochs": epochs, "stopped": False} for each in found]}
+
+
+def train_plain(arrays: str) -> Found:
+    """A training without Keras Tuner and without us, on one thread; its imports and first epoch are not counted."""
+    import keras_tuner
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.tuning_peer import build
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    split = np.load(Path(arrays, "train.npz"))
+    network = build(keras_tuner.HyperParameters())
+    network.fit(split["images"], split["labels"], batch_size=64, verbose=0)
+    began = time.perf_counter()
+    network.fit(split["images"], split["labels"], batch_size=64, epochs=PLAIN_EPOCHS, verbose=0)
+    return {"trials": [{"secs": time.perf_counter() - began}]}
 
 
 def _memory(pid: int) -> int:
