@@ -125,21 +125,22 @@ def workers_compared(trials: int, epochs: int) -> list[str]:
         found = measured(f"workers: {workers}", trials, workers=workers, **same)
         # The start of the driver and the measuring of the recipe are alike for both.
         secs.append(time_of(found, trials) - min(each["secs"] - each["taken"] for each in found["trials"]))
-    one, two = plain_secs(1), plain_secs(2)
+    with tempfile.TemporaryDirectory() as folder:
+        run_alone(Path(folder), work="prepare", seed=0)
+        alone, together = plain_secs(1, folder), plain_secs(2, folder)
     return [
         f"two workers are {secs[0] / secs[1]:.2f} times as fast as one ({trials} trials)",
-        f"what the processors allow: two plain trainings at once are {2 * one / two:.2f} times as fast as in turn",
+        f"the processors allow: two plain trainings at once are {2 * alone / together:.2f} times as fast as in turn",
     ]
 
 
-def plain_secs(number: int) -> float:
+def plain_secs(number: int, arrays: str) -> float:
     """Mean seconds of plain trainings on one thread each, so many at once."""
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
-        run_alone(Path(folder), work="prepare", seed=0)
-        places = [Path(folder, str(i)) for i in range(number)]
+    places = [Path(arrays, f"{i} of {number}") for i in range(number)]
+    with ThreadPoolExecutor() as pool:
         for place in places:
             place.mkdir()
-        running = [pool.submit(run_alone, place, work="plain", arrays=folder) for place in places]
+        running = [pool.submit(run_alone, place, work="plain", arrays=arrays) for place in places]
         return mean(each.result()["trials"][0]["secs"] for each in running)
 
 

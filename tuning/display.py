@@ -72,8 +72,7 @@ def print_schedule(
 
 
 def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:
-    threads = space.tree["train"].get("threads") or 1
-    if cores is not None and workers * threads > cores:
+    if cores is not None and workers * (threads := space.tree["train"]["threads"]) > cores:
         yield (
             f"{workers} trials at once on {threads} threads each are more than the {cores} cores here: they hold each "
             "other up; lower --workers or train.threads"

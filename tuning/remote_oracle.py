@@ -2,8 +2,6 @@
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import traceback
 from multiprocessing import connection
 from typing import Any
@@ -15,6 +13,7 @@ from pipeline.recipe.tune import searched_direction
 from tuning.schedule import num_trials
 from tuning.space import Space
 from tuning.suggestions import Done, Oracle, Suggestion, Wait
+from tuning.workers import leave_terminal
 
 PATIENCE_SECS = 5.0
 """How long its process may take to end."""
@@ -77,9 +76,7 @@ class RemoteOracle:
 
 def _answer(recipe: Recipe, space: Space, calls: connection.Connection) -> None:
     """What the process does, until the driver closes or is gone."""
-    # A terminal's Ctrl-C is for the driver.
-    os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_terminal()
     oracle: Oracle | None = None
     with contextlib.suppress(EOFError, ConnectionError):
         while True:

@@ -167,11 +167,15 @@ def gpu_environment(gpus: list[str], slot: int, num_slots: int) -> dict[str, str
     return {"CUDA_VISIBLE_DEVICES": ",".join(own), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
-def _work(target: Target, log: Path, environment: dict[str, str], outbox: connection.Connection) -> None:
-    """What the process does: everything that must be set before a runtime starts, then the work."""
-    # A terminal's Ctrl-C is for the driver, which then asks each process to stop once.
+def leave_terminal() -> None:
+    """Leaves a terminal's Ctrl-C to the driver, which then asks each process to stop once."""
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(target: Target, log: Path, environment: dict[str, str], outbox: connection.Connection) -> None:
+    """What the process does: everything that must be set before a runtime starts, then the work."""
+    leave_terminal()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     threading.Thread(target=_die_with_driver, daemon=True).start()
     os.environ |= environment

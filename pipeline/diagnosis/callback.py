@@ -73,6 +73,11 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Whether this ended the training before its plan."""
 
     @property
+    def examples(self) -> tuple[Any, Any]:
+        """What it was given to look at, and the labels."""
+        return self._x, self._y
+
+    @property
     def healthy(self) -> bool:
         """Whether nothing was found above `note`."""
         return all(finding.severity == "note" for finding in self.findings)

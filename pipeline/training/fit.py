@@ -77,7 +77,6 @@ def fit(
         Preflight(
             diagnosis,
             training,
-            validation,
             journal,
             advise,
             weighted=weights is not None,

@@ -43,7 +43,7 @@ def watch(
     if learner.distribute_strategy.num_replicas_in_sync > 1:
         journal.say("diagnosis: none, because it looks at one device and this training is on several")
         return None
-    x, y = probe_examples(validation)
+    x, y = _probe(validation)
     on_sick: Literal["warn", "stop"] = "warn" if section.on_sick == "warn" else "stop"
 
     def say(findings: list[Finding]) -> None:
@@ -120,8 +120,7 @@ def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:
             yield reading.epoch, known
 
 
-def probe_examples(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:
-    """Takes the first examples of a split, as arrays by name, and their labels: up to a batch more than `LARGEST`."""
+def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:
     num_steps = min(validation.steps_per_epoch, -(-LARGEST // validation.batch_size))
     batches = [(x, y.numpy()) for x, y in validation.dataset(num_steps=num_steps)]
     names = batches[0][0].keys()

@@ -11,7 +11,7 @@ from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.findings import Advise
 from pipeline.diagnosis.probe import plan_facts
 from pipeline.journal import Journal
-from pipeline.training.health import in_words, probe_examples
+from pipeline.training.health import in_words
 
 LONG = 20_000
 """Steps of a training beside which those of a batch learnt by heart, at most `before.trial.MAX_STEPS` at each of its
@@ -27,7 +27,6 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         diagnosis: Called before this; None: there is no reading, only plan, optimiser, layers and labels.
         training: Batches of the training split.
-        validation: Batches of the validation split, from which the batch to be learnt is.
         weighted: Whether examples of rare classes weigh more.
         journal: Gets a line for each finding above a note that the diagnosis did not make as well.
         advise: Tells what the recipe takes of the remedies.
@@ -40,7 +39,6 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         self,
         diagnosis: Diagnosis | None,
         training: Batches,
-        validation: Batches,
         journal: Journal,
         advise: Advise,
         *,
@@ -51,8 +49,7 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
     ):
         super().__init__()
         self._later_epochs, self._begins, self._saved = later_epochs, begins, saved
-        self._diagnosis, self._training, self._validation = diagnosis, training, validation
-        self._journal, self._advise = journal, advise
+        self._diagnosis, self._training, self._journal, self._advise = diagnosis, training, journal, advise
         self._balanced = weighted or training.is_balanced
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  (Keras's name)
@@ -70,17 +67,17 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
             balanced=self._balanced,
         )
         if self._diagnosis and self._begins and self.params["epochs"] * training.steps_per_epoch >= LONG:
-            seen = self._tried(seen)
+            seen = self._tried(seen, *self._diagnosis.examples)
         report = judge(seen).advised(self._advise)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:
                 self._journal.say(f"check: {in_words(finding)}. More: plumbline check")
 
-    def _tried(self, seen: Seen) -> Seen:
+    def _tried(self, seen: Seen, x: Any, y: Any) -> Seen:
         self._journal.say("check: learns a batch by heart, saves and loads the network")
         try:
-            return tried(seen, self.model, *probe_examples(self._validation), saved=self._saved)
+            return tried(seen, self.model, x, y, saved=self._saved)
         # It takes memory, and passes of its own: what fails in them says nothing of the training, which goes on.
         except Exception as error:
             self._journal.say(f"check: that was not possible: {type(error).__name__}: {error}")

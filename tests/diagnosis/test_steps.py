@@ -57,9 +57,9 @@ def test_an_interrupted_epoch_does_not_leave_the_step_watched_twice() -> None:
     model.make_train_function()
     step = model.train_function
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[Interrupt(), Diagnosis(X, Y)])
+        model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[Interrupt(), Diagnosis(X, Y)])
     assert model.train_function is not step
-    model.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[Diagnosis(X, Y)])
+    model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[Diagnosis(X, Y)])
     assert model.train_function is step
 
 
@@ -86,6 +86,6 @@ def test_a_step_is_one_batch_where_several_are_executed_at_once() -> None:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", steps_per_execution=3)
     diagnosis = Diagnosis(X, Y)
-    model.fit(X[:10], Y[:10], batch_size=1, epochs=5, verbose=0, callbacks=[Slow(), diagnosis])
+    model.fit(X[:10], Y[:10], batch_size=1, epochs=5, shuffle=False, verbose=0, callbacks=[Slow(), diagnosis])
     # Four calls for ten steps: three pauses lie between them.
     assert 0.06 <= diagnosis.signals.epochs[-1].step_secs < 0.12
