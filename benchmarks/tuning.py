@@ -1,11 +1,11 @@
-"""Our search beside stock Keras Tuner's `search()`: `python -m benchmarks.tuning [--seeds 5]`; 35 minutes on two cores.
+"""Our search beside stock Keras Tuner's `search()`: `python -m benchmarks.tuning [--seeds 5]`; an hour on two cores.
 
 Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
-runs a number of trials. So does ours, with and without stopping the sick ones; and once more it is given the wall time
-that stock took, and goes on past that number if it can. At the end one worker is compared with two, and two plain
-trainings at once with one, which says what the processors allow. Time is wall time from the start of the process,
-imports included; memory is the largest proportional set size of the process with all its children.
+runs as many trials as a recipe has by default. Ours is given the wall time that this takes, and goes on past that
+number if it can; then it runs the number without stopping sick trials. At the end one worker is compared with two, and
+two plain trainings at once with one, which says what the processors allow. Time is wall time from the start of the
+process, imports included; memory is the largest proportional set size of the process with all its children.
 """
 
 import argparse
@@ -23,7 +23,10 @@ from typing import Any
 
 import psutil
 
-TRIALS, EPOCHS, PLAIN_EPOCHS = 8, 30, 150
+TRIALS, EPOCHS, PLAIN_EPOCHS = 20, 30, 150
+WORKERS_TRIALS = 8
+"""Of the searches by one worker and by two."""
+
 SPACE = {
     "train.optimizer.learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
     "model.filters": {"type": "choice", "values": [[16, 32], [32, 64]]},
@@ -58,7 +61,7 @@ def main() -> None:
     compared = [compare(seed, given.trials, given.epochs) for seed in range(given.seeds)]
     if compared:
         print(*against_stock(compared), *sick_stopped(compared), sep="\n")
-    print(*workers_compared(given.trials, given.epochs), sep="\n")
+    print(*workers_compared(min(given.trials, WORKERS_TRIALS), given.epochs), sep="\n")
 
 
 def compare(seed: int, trials: int, epochs: int) -> dict[str, Found]:
@@ -67,15 +70,14 @@ def compare(seed: int, trials: int, epochs: int) -> dict[str, Found]:
     with tempfile.TemporaryDirectory() as folder:
         run_alone(Path(folder), work="prepare", seed=seed)
         stock = measured(f"seed {seed}, stock", trials, work="stock", arrays=folder, **same)
-    longer = {"trials": 3 * trials, "budget_secs": stock["secs"]}
     ours = {**same, "work": "ours", "workers": 2}
+    as_long = {**ours, "trials": 3 * trials, "budget_secs": stock["secs"]}
     found = {
         "stock": stock,
-        "ours": measured(f"seed {seed}, ours", trials, **ours),
+        "ours": measured(f"seed {seed}, ours, as long", trials, **as_long),
         "unstopped": measured(f"seed {seed}, ours, none stopped", trials, **ours, stop_sick=False),
-        "longer": measured(f"seed {seed}, ours, as long", trials, **{**ours, **longer}),
     }
-    points = [[each["point"] for each in found[name]["trials"][:trials]] for name in ("stock", "ours", "longer")]
+    points = [[each["point"] for each in found[name]["trials"][:trials]] for name in found]
     assert all(some == points[0][: len(some)] for some in points), "not the same points"
     return found
 
@@ -84,13 +86,13 @@ def against_stock(compared: Sequence[dict[str, Found]]) -> list[str]:
     """Wall time of the same trials, and the time to stock's best."""
     shares, reached, better = [], [], 0
     for found in compared:
-        stock, longer, trials = found["stock"], found["longer"], len(found["stock"]["trials"])
-        shares.append(time_of(found["ours"], trials) / stock["secs"])
-        secs = [each["secs"] for each in ended(longer) if (each["score"] or 0) >= best(stock)]
+        stock, ours, trials = found["stock"], found["ours"], len(found["stock"]["trials"])
+        shares.append(time_of(ours, trials) / stock["secs"])
+        secs = [each["secs"] for each in ours["trials"] if (each["score"] or 0) >= best(stock)]
         reached.append(min(secs, default=float("inf")) / stock["secs"])
-        in_time = [each for each in longer["trials"] if each["secs"] <= stock["secs"]]
+        in_time = [each for each in ours["trials"] if each["secs"] <= stock["secs"]]
         better += best({"trials": in_time}) >= best(stock)
-    largest = [max(found[name]["memory"] for found in compared) / 2**20 for name in ("stock", "longer")]
+    largest = [max(found[name]["memory"] for found in compared) / 2**20 for name in ("stock", "ours")]
     return [
         f"the same trials, wall time, ours / stock: {spread(shares)}",
         f"to stock's best, share of stock's time: {spread(reached)}; reached within it in "
@@ -102,15 +104,16 @@ def against_stock(compared: Sequence[dict[str, Found]]) -> list[str]:
 
 
 def sick_stopped(compared: Sequence[dict[str, Found]]) -> list[str]:
-    """The same trials with and without stopping sick ones."""
-    times, epochs, lost, stopped = [], [], [], 0
+    """The same trials with and without stopping sick ones, as many as ended in both."""
+    times, epochs, lost, stopped, number = [], [], [], 0, 0
     for found in compared:
-        on, off = found["ours"]["trials"], found["unstopped"]["trials"]
-        times.append(found["ours"]["secs"] / found["unstopped"]["secs"])
+        count = min(len(found[name]["trials"]) for name in ("ours", "unstopped"))
+        on, off = found["ours"]["trials"][:count], found["unstopped"]["trials"][:count]
+        times.append(time_of(found["ours"], count) / time_of(found["unstopped"], count))
         epochs.append(sum(each["epochs"] for each in on) / sum(each["epochs"] for each in off))
         lost.append(max(each["score"] or 0 for each in off) - max(each["score"] or 0 for each in on))
         stopped += sum(each["stopped"] for each in on)
-    number = sum(len(found["unstopped"]["trials"]) for found in compared)
+        number += count
     return [
         f"sick trials stopped: {stopped} of {number}; epochs, on / off: {spread(epochs)}; wall time: {spread(times)}; "
         f"best, off - on: largest {max(lost):+.4f}"
@@ -146,10 +149,6 @@ def plain_secs(number: int, arrays: str) -> float:
 
 def spread(values: Sequence[float]) -> str:
     return f"median {median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
-
-
-def ended(found: Found) -> list[dict[str, Any]]:
-    return sorted(found["trials"], key=lambda each: each["secs"])
 
 
 def best(found: Found) -> float:

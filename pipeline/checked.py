@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.diagnosis.before import Leaks, Report, judge
 from pipeline.execution import run
+from pipeline.imports import heavy_imports
 from pipeline.journal import Listener
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.train import step_by_step
 from pipeline.recipe.tree import Recipe
@@ -40,7 +40,7 @@ def check_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, listener:
     loaded = load_recipe(recipe, overrides)
     result = run(loaded, until="preprocess", listener=listener)
     prepared, collected = result.folder("preprocess"), result.folder("collect")
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.batches import read_prepared
         from pipeline.diagnosis.before.look import look
 

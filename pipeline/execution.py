@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import Cache, Entry, Ingredients
 from pipeline.errors import UserError
+from pipeline.imports import heavy_imports
 from pipeline.journal import Journal, Listener, read_journal
 from pipeline.manifest import Manifest
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.checks import Known, check
 from pipeline.recipe.errors import RecipeError, nearest
 from pipeline.recipe.load import dump_recipe, load_recipe
@@ -117,7 +117,7 @@ def run(
     stages, forced = _until(until), frozenset(_stage_names(force))
     walk = _Walk(recipe, forced, listener, tracked)
     walk.resume = resume
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.reporting import reported
     with walk.tracked(), reported(lambda: None if tracked else walk.run):
         for stage in stages:
@@ -246,7 +246,7 @@ class _Walk:
 
     def draw_preview(self, out: Path) -> None:
         """Draws the contact sheet of the stages walked so far and logs it to the tracked run."""
-        with quiet_imports():
+        with heavy_imports():
             from pipeline.preview import contact_sheet
 
         run = self.run or self._open_run()
@@ -255,7 +255,7 @@ class _Walk:
 
     def test_range(self, out: Path, num_steps: int) -> "RangeTest":
         """Runs the range test on what the stages walked so far gave, and logs its picture to the tracked run."""
-        with quiet_imports():
+        with heavy_imports():
             from pipeline.lr_find import range_test
             from pipeline.training.assemble import assemble
 
@@ -317,7 +317,7 @@ class _Walk:
             folders = {outcome.name: outcome.entry.folder for outcome in self.outcomes}
             key = None if self.cache.find(stage.name, ingredients.key) else ingredients.key
             work = Work(self.recipe, folders, writing.folder, journal, run, key)
-            with quiet_imports():
+            with heavy_imports():
                 _set_threads(self.recipe)
                 import_module(stage.module)
             writing.result = tracked.result = stage.call(work)
@@ -361,7 +361,8 @@ class _Walk:
         return self.run
 
     def _open_store(self) -> "Tracking":
-        from pipeline.tracking import Tracking
+        with heavy_imports():
+            from pipeline.tracking import Tracking
 
         def say(text: str) -> None:
             self.listener({"kind": "say", "text": text})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import run
+from pipeline.imports import heavy_imports
 from pipeline.journal import Journal, Listener
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.checks import check
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe
@@ -36,7 +36,7 @@ def estimate_recipe(recipe: Recipe, *, listener: Listener = lambda _: None) -> "
         UserError: For a mistake in the recipe or the data.
     """
     result = run(recipe, until="preprocess", listener=listener)
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.compute.estimate import estimate
         from pipeline.compute.settle import settle
 
@@ -75,7 +75,7 @@ def qualify_recipe(
     if problems:
         raise RecipeError(problems, {"": f"{recipe.name} with train.precision={mixed}"})
     setup = _setup(recipe, run(recipe, until="preprocess", listener=listener).folder("preprocess"))
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.compute.qualify import qualify
 
     tracking = Tracking.open(recipe.tracking, experiment=recipe.name, base=Path.cwd())
@@ -104,7 +104,7 @@ def _setup(recipe: Recipe, prepared: Path) -> "TrainingSetup":
 
 def _assemble(setup: "TrainingSetup", **changed: str) -> "Assembled":
     """Builds and compiles a training, step by step, with keys of its `train` section changed."""
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.training.assemble import assemble
 
     section = setup.section.model_validate({**setup.section.model_dump(by_alias=True), **changed})

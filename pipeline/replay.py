@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.cache import Cache, Entry
 from pipeline.errors import UserError
+from pipeline.imports import heavy_imports
 from pipeline.journal import Journal, Listener
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.tree import Recipe, flatten
 from pipeline.runs import find_run
@@ -64,7 +64,7 @@ def replay(directory: Path, run: str, *, steps: int | None = None, listener: Lis
     recipe, entry, cache = _find(directory, run)
     prepared = _prepared(cache, entry)
     recorded = json.loads((entry.folder / "trail.json").read_text(encoding="utf-8"))
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.training.arithmetic import adopt, arithmetic, differences
         from pipeline.training.train import train
     adopt(recorded["arithmetic"])

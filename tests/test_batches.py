@@ -88,6 +88,10 @@ def test_threads_play_no_part(threads: int) -> None:
         assert_same(batch, data.batch(*divmod(step, STEPS)))
 
 
+def test_nothing_tunes_a_dataset_while_it_is_read() -> None:
+    assert not batches().dataset().options().autotune.enabled
+
+
 def test_memory_and_disk_give_the_same_batches() -> None:
     assert_same(list(batches(memory=True).dataset(num_steps=9)), list(batches(memory=False).dataset(num_steps=9)))
 

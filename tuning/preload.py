@@ -3,9 +3,11 @@
 Importing this module does it all, as a server of `multiprocessing` is told modules and nothing else.
 """
 
+import gc
 from importlib import import_module
 
 from pipeline.cache import code_hashes
+from pipeline.imports import heavy_imports
 from pipeline.stages import STAGES
 
 LIBRARIES = (
@@ -26,9 +28,12 @@ LIBRARIES = (
 TRIED = ("collect", "preprocess", "train")
 """Stages of a trial."""
 
-for name in LIBRARIES:
-    import_module(name)
-for stage in STAGES:
-    if stage.name in TRIED:
-        import_module(stage.module)
-        code_hashes(stage.module, *stage.carries)
+with heavy_imports():
+    for name in LIBRARIES:
+        import_module(name)
+    for stage in STAGES:
+        if stage.name in TRIED:
+            import_module(stage.module)
+            code_hashes(stage.module, *stage.carries)
+    # No trial looks through these objects for garbage, which would copy the pages that it shares.
+    gc.freeze()

@@ -7,7 +7,7 @@ from multiprocessing import connection
 from typing import Any
 
 from models.seeds import seed_for
-from pipeline.quiet import quiet_imports
+from pipeline.imports import heavy_imports
 from pipeline.recipe.tree import Recipe
 from pipeline.recipe.tune import searched_direction
 from tuning.schedule import num_trials
@@ -37,7 +37,7 @@ class RemoteOracle:
         self._calls, calls = context.Pipe()
         self.process = context.Process(target=_answer, args=(recipe, space, calls), daemon=True)
         """Where it works."""
-        with quiet_imports():
+        with heavy_imports():
             self.process.start()
         calls.close()
 
@@ -92,7 +92,7 @@ def _answer(recipe: Recipe, space: Space, calls: connection.Connection) -> None:
 
 
 def _open(recipe: Recipe, space: Space) -> Oracle:
-    with quiet_imports():
+    with heavy_imports():
         from tuning.oracles import open_oracle
 
     section = recipe.tune

@@ -18,7 +18,7 @@ from pipeline.continuation import PAUSE
 from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
-from pipeline.quiet import quiet_imports
+from pipeline.imports import heavy_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import TrainConfig
@@ -183,7 +183,7 @@ def sickness(trained: Path) -> str:
 
 def failure(error: Exception) -> Result:
     """The result of a training that ended with an error: its kind, and the first line of what it says."""
-    with quiet_imports():
+    with heavy_imports():
         import tensorflow as tf
 
         from pipeline.training.callbacks import NonFiniteLossError

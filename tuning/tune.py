@@ -12,7 +12,7 @@ from statistics import median
 from models.config import CustomConfig
 from pipeline.environment import num_cores
 from pipeline.errors import UserError
-from pipeline.quiet import quiet_imports
+from pipeline.imports import heavy_imports
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import given_threads
 from pipeline.recipe.tree import Recipe
@@ -140,13 +140,12 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
             ending.callback(workers.stop)
             try:
                 # In this order: the processes start up while the store opens here.
-                with quiet_imports():
+                with heavy_imports():
                     from tuning.record import open_tracking, study_run
                 tracking = open_tracking(study)
                 measuring = _begin_measuring(study, space, workers)
                 oracle = ending.enter_context(contextlib.closing(RemoteOracle(study.recipe, space)))
-                with quiet_imports():
-                    from tuning.report import report
+                with heavy_imports():
                     from tuning.search import Search
                 schedule = plan_search(study.recipe, space, oracle)
                 measured = _measured(study, measuring)
@@ -156,6 +155,8 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                     finals = schedule.finals_secs(measured, num_workers)
                     search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                     reason = search.run()
+                    from tuning.report import report  # now: matplotlib, while no trial needs the processors
+
                     outcome = report(study, space, recorded, reason)
             except SystemExit:  # a signal
                 print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)

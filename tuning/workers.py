@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.quiet import quiet_imports
+from pipeline.imports import heavy_imports
 from tuning.engine import Slots, Target, Worker
 
 PRELOADED = "tuning.preload"
@@ -71,7 +71,7 @@ class Workers(Slots[LocalWorker]):
         self._context.set_forkserver_preload([PRELOADED])
         self._gpus = visible_gpus()
         self._oom_kills = _oom_kills()
-        with quiet_imports():
+        with heavy_imports():
             forkserver.ensure_running()
 
     def start(self, target: Target, log: Path) -> Worker:

@@ -17,12 +17,12 @@ from models.spec import Kind
 from pipeline.collect.source import IMAGES_PER_BATCH, KEY, ORIGIN, ROWS_PER_BATCH, Source
 from pipeline.collect.tfds_folder import find_prepared, parse_name
 from pipeline.errors import UserError
+from pipeline.imports import heavy_imports
 from pipeline.manifest import LABEL
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.data import TfdsConfig
 from pipeline.serving.description import Column
 
-with quiet_imports():
+with heavy_imports():
     import tensorflow as tf
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader

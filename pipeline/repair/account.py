@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.diagnosis.repair import Repair, Trial
-from pipeline.quiet import quiet_imports
+from pipeline.imports import heavy_imports
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.trials import in_words
 
@@ -65,7 +65,7 @@ def _score(trial: Trial) -> str:
     """What the network got on the validation split, by the first metric of its task."""
     if trial.result.answers is None:
         return "no network"
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.metrics import compute
         from pipeline.repair.validation import METRICS
 

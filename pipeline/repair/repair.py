@@ -11,8 +11,8 @@ from pipeline.diagnosis.candidates import BODIES, DEEP_BODIES
 from pipeline.diagnosis.repair import Overrides, Repair, Trial, repair
 from pipeline.errors import UserError
 from pipeline.execution import plan, run
+from pipeline.imports import heavy_imports
 from pipeline.nested import SEEDS, recorded_run
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.load import load_recipe
 from pipeline.recipe.phases import phase_sections
 from pipeline.recipe.schedule import Constant
@@ -122,7 +122,7 @@ def can_go_back(recipe: Recipe) -> bool:
 
 def _better(one: Trial, other: Trial, num_tried: int) -> bool:
     """Whether one network is better than another on the validation examples; a healthy one is better than none."""
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.repair.validation import gain
 
     new, old = one.result.answers, other.result.answers
@@ -132,7 +132,7 @@ def _better(one: Trial, other: Trial, num_tried: int) -> bool:
 
 
 def _gains(outcome: Repair, sick: Trial) -> "tuple[Gain, ...]":
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.repair.validation import gain
 
     others = {"the sick training": sick, "the untouched control": outcome.control}

@@ -11,9 +11,9 @@ from pipeline.diagnosis.remedies import Remedy
 from pipeline.diagnosis.repair import Overrides, Trial
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
+from pipeline.imports import heavy_imports
 from pipeline.metrics import Predicted
 from pipeline.nested import recorded_run
-from pipeline.quiet import quiet_imports
 from pipeline.recipe.tree import Recipe
 from pipeline.repair.changes import changed
 
@@ -84,7 +84,7 @@ class Trials:
             return _refused(overrides)
 
     def _train(self, name: str, overrides: Overrides, recipe: Recipe) -> Trial:
-        with quiet_imports():
+        with heavy_imports():
             from pipeline.training.callbacks import NonFiniteLossError
 
         result, broken = None, None
@@ -111,7 +111,7 @@ def trained(recipe: Recipe, run_id: str, result: RunResult | None, error: UserEr
     """What is kept of a run up to its train stage; `result` is None where there is no network of it."""
     if result is None:
         return Trained(recipe, run_id, error=error)
-    with quiet_imports():
+    with heavy_imports():
         from pipeline.repair.validation import answers
 
     folder = result.folder("train")

@@ -51,8 +51,9 @@ def train(
     """Builds a network, fits it on the training split and writes the weights of its best epoch.
 
     Writes `network.keras` (prepared tensors -> probabilities or values, float32; not compiled), `history.json` and
-    `artifacts/` (the schedule, learning curves, summary of the network; `transfer.json` of transfer learning),
-    `trail.json` (hashes that a replay compares) and `checkpoints/` (the state at the end, unless it is not to be kept).
+    `artifacts/` (the schedule where the rate moves, learning curves, summary of the network; `transfer.json` of
+    transfer learning), `trail.json` (hashes that a replay compares) and `checkpoints/` (the state at the end, unless it
+    is not to be kept).
 
     Args:
         setup: What to train.
@@ -180,7 +181,7 @@ def _features(setup: TrainingSetup, out: Path, extractor: keras.Model) -> Cached
 
 
 def _log_schedule(section: TrainConfig, steps_per_epoch: int, artifacts: Path, journal: Journal) -> None:
-    """Draws the schedule before training starts: a rate that is not what was meant is seen at once."""
+    """Draws the schedule before training starts, if the rate moves: one that is not what was meant is seen at once."""
     artifacts.mkdir(exist_ok=True)
     epochs, rates, first = [], [], 0
     for phase in phase_sections(section):
@@ -188,8 +189,10 @@ def _log_schedule(section: TrainConfig, steps_per_epoch: int, artifacts: Path, j
         epochs.append(first + at / steps_per_epoch)
         rates.append(drawn)
         first += phase.epochs
-    learning_rates(np.concatenate(epochs), np.concatenate(rates), artifacts / "schedule.png")
-    journal.log_artifact(artifacts / "schedule.png")
+    planned = np.concatenate(rates)
+    if np.ptp(planned) > 0:
+        learning_rates(np.concatenate(epochs), planned, artifacts / "schedule.png")
+        journal.log_artifact(artifacts / "schedule.png")
 
 
 def _write(network: keras.Model, history: History, out: Path, journal: Journal) -> StageResult:
