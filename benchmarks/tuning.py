@@ -25,7 +25,7 @@ import psutil
 
 TRIALS, EPOCHS, PLAIN_EPOCHS = 20, 30, 150
 WORKERS_TRIALS = 8
-"""Of the searches by one worker and by two."""
+"""Of the searches by one worker and by two, at most."""
 
 SPACE = {
     "train.optimizer.learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},

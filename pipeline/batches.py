@@ -22,10 +22,13 @@ Gather = Callable[[tf.Tensor], tuple[Inputs, tf.Tensor]]
 
 NUM_PREFETCHED = 2
 
-UNTUNED = tf.data.Options()
-"""Without the thread that tunes a dataset while it is read: whoever drops its iterator may wait until that has slept, 2
-to 9 s after readings of 3 to 11 s (TensorFlow 2.21), and our batches are read as fast by a thread a core."""
-UNTUNED.autotune.enabled = False
+MOST_AT_ONCE = 16
+"""Batches that are made at once, on as many cores: each takes memory."""
+
+UNMODELLED = tf.data.Options()
+"""Without the thread in which TensorFlow models a dataset while it is read: who drops its iterator may wait until that
+has slept, 2 to 9 s after readings of 3 to 11 s (TensorFlow 2.21), and it makes our batches no faster."""
+UNMODELLED.autotune.enabled = False
 
 SHARE_OF_MEMORY = 0.25
 
@@ -112,12 +115,14 @@ class Batches:
             inputs, label = self._assemble(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
         return inputs, label
 
-    def dataset(self, first_step: int = 0, num_steps: int | None = None) -> tf.data.Dataset:
+    def dataset(self, first_step: int = 0, num_steps: int | None = None, *, modelled: bool = False) -> tf.data.Dataset:
         """Gives the batches of consecutive steps, counted over all epochs, ready for `fit`.
 
         Args:
             first_step: The first step; step `steps_per_epoch` is the first one of the second epoch.
             num_steps: How many steps; None: without end.
+            modelled: Whether TensorFlow keeps a model of its iterators, from which a diagnosis reads whether batches
+                lie ready. Drop such an iterator where nobody waits for it.
 
         Returns:
             A dataset of (dict of tensors by name, labels), of known cardinality.
@@ -128,8 +133,9 @@ class Batches:
             steps = tf.data.Dataset.range(first_step, first_step + num_steps)
         # Its conversion by AutoGraph would take a second and change nothing: no branch here depends on a tensor.
         assemble = tf.autograph.experimental.do_not_convert(self._at)
-        batches = steps.map(assemble, num_parallel_calls=num_cores(), deterministic=True)
-        return batches.prefetch(NUM_PREFETCHED).with_options(UNTUNED)
+        at_once = min(num_cores(), MOST_AT_ONCE)
+        batches = steps.map(assemble, num_parallel_calls=at_once, deterministic=True).prefetch(NUM_PREFETCHED)
+        return batches if modelled else batches.with_options(UNMODELLED)
 
     def _at(self, step: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
         return self._assemble(step // self.steps_per_epoch, step % self.steps_per_epoch)

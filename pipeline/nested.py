@@ -11,6 +11,7 @@ from pipeline.recipe.tree import Recipe
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run, Tracking
+    from pipeline.tracking.background import Shipping
 
 PARENT = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
@@ -21,7 +22,12 @@ SEEDS = "seeds"
 
 @contextmanager
 def recorded_run(
-    tracking: "Tracking", name: str, recipe: Recipe, *, parent: str | None = None, live: bool = True
+    tracking: "Tracking",
+    name: str,
+    recipe: Recipe,
+    *,
+    parent: str | None = None,
+    shipping: "Shipping | None" = "process",
 ) -> Iterator["Run"]:
     """Opens a run that records a recipe, as `pipeline.execution.run` would.
 
@@ -30,10 +36,10 @@ def recorded_run(
         name: Of the run.
         recipe: Its parameters and its `recipe.yaml`.
         parent: Id of the run that it is nested in; None: in none.
-        live: Whether records are sent while the run goes on; else at its end.
+        shipping: As in `Tracking.run`.
     """
     facts, files = environment(Path.cwd()), {"recipe.yaml": dump_recipe(recipe)}
-    with tracking.run(name, params=recipe.flat(), environment=facts, artifacts=files, live=live) as run:
+    with tracking.run(name, params=recipe.flat(), environment=facts, artifacts=files, shipping=shipping) as run:
         if parent:
             run.record("tags", values={PARENT: parent})
         yield run

@@ -88,8 +88,11 @@ def test_threads_play_no_part(threads: int) -> None:
         assert_same(batch, data.batch(*divmod(step, STEPS)))
 
 
-def test_nothing_tunes_a_dataset_while_it_is_read() -> None:
-    assert not batches().dataset().options().autotune.enabled
+def test_tensorflow_models_only_the_iterators_that_are_to_be() -> None:
+    model = tf.data.experimental.get_model_proto
+    assert model(iter(batches().dataset(modelled=True))).nodes
+    with pytest.raises(tf.errors.NotFoundError):
+        model(iter(batches().dataset()))
 
 
 def test_memory_and_disk_give_the_same_batches() -> None:

@@ -3,8 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,12 @@ EPOCHS = "epochs"
 """Metric of a trial's run: how many it was trained for, over all its rungs."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class StudyRun:
     """The open parent run of a study."""
 
     study: Study
     run: "Run"
-    store: Executor
-    """The one thread that talks to the store while trials run."""
-    _sent: "Future[bool] | None" = field(default=None, init=False)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -52,12 +48,6 @@ class StudyRun:
         if best and best[0].result:
             done = sum(trial.result is not None for trial in trials)
             self.run.record("metrics", values={"best_objective": best[0].result.score}, step=done)
-            self.send()
-
-    def send(self) -> None:
-        """Begins to send what the store lacks of the run, unless that still goes on: no trial waits for the store."""
-        if self._sent is None or self._sent.done():
-            self._sent = self.store.submit(self.run.tracking.send, self.run.sender)
 
     def log_death(self, trial: Path, result: Result) -> None:
         """Records why the process of a trial died, in the trial's own run, and closes that.
@@ -69,8 +59,7 @@ class StudyRun:
         file = trial / RUN_ID
         if file.exists():
             known = {OBJECTIVE: math.nan, SECONDS: result.seconds}
-            run_id = file.read_text(encoding="utf-8")
-            self.store.submit(self.run.tracking.close_dead, run_id, result.tags, known).result()
+            self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags, known)
 
     def finish(self, files: list[Path], note: str, values: dict[str, float]) -> None:
         """Records what came of the study."""
@@ -96,10 +85,7 @@ def study_run(study: Study, tracking: Tracking) -> Iterator[StudyRun]:
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         id_file=study.folder / RUN_ID,
-        live=False,
+        shipping="thread",
     ) as run:
         run.record("tags", values={"study": study.name})
-        with ThreadPoolExecutor(1) as store:
-            recorded = StudyRun(study, run, store)
-            recorded.send()
-            yield recorded
+        yield StudyRun(study, run)

@@ -122,7 +122,7 @@ def _tracked(recipe: Recipe, folder: Path) -> Iterator["Run"]:
         environment=environment(Path.cwd()),
         artifacts={"recipe.yaml": dump_recipe(recipe)},
         id_file=folder / RUN_ID,
-        live=False,
+        shipping=None,
     ) as tracked:
         yield tracked
 

@@ -155,8 +155,9 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                     finals = schedule.finals_secs(measured, num_workers)
                     search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                     reason = search.run()
-                    from tuning.report import report  # now: matplotlib, while no trial needs the processors
-
+                    # Not before: what draws takes seconds to import, which the trials would lack.
+                    with heavy_imports():
+                        from tuning.report import report
                     outcome = report(study, space, recorded, reason)
             except SystemExit:  # a signal
                 print(f"stopped: `plumbline tune --resume {study.argument}` goes on", file=sys.stderr)

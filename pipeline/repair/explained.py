@@ -81,7 +81,7 @@ def explain_run(uri: str | None, name: str, out: Path, *, say: Callable[[str], N
     config = TrackingConfig() if uri is None else TrackingConfig(uri=uri)
     tracking = Tracking.open(config, experiment=EXPERIMENT, base=Path.cwd(), say=say)
     with tracking.run(
-        f"{found.name} explained", params={"run": found.run_id}, environment={}, artifacts={}, live=False
+        f"{found.name} explained", params={"run": found.run_id}, environment={}, artifacts={}, shipping=None
     ) as run:
         run.log_file(out, "explanation")
     return run.id

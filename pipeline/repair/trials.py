@@ -90,7 +90,7 @@ class Trials:
         result, broken = None, None
         try:
             with recorded_run(
-                self.tracking, f"{recipe.name} {name}", recipe, parent=self.parent.id, live=False
+                self.tracking, f"{recipe.name} {name}", recipe, parent=self.parent.id, shipping=None
             ) as tracked:
                 tracked.record("tags", values={"repair.trial": name, "repair.changed": in_words(overrides)})
                 result = run(recipe, until="train", tracked=tracked)

@@ -1,4 +1,4 @@
-"""Starts the shipper of a run that lasts, and ends it with the run."""
+"""What sends a run that lasts while it goes on, a process or a thread: starts it, and ends it with the run."""
 
 import contextlib
 import subprocess
@@ -6,10 +6,17 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Protocol
 
 import psutil
 
 from pipeline.tracking.folder import RunFolder
+from pipeline.tracking.shipping import ship
+
+Shipping = Literal["process", "thread"]
+
+LOG = "shipper.log"
+"""File in a run's folder that says what could not be sent at once."""
 
 AFTER_SECS = 5.0
 """A run that ends before needs no process beside it, which takes seconds to start: it is sent at its end."""
@@ -21,9 +28,44 @@ _LEFT: list["subprocess.Popen[bytes]"] = []
 """Shippers that were still sending when their run had ended; they end by themselves."""
 
 
+class Background(Protocol):
+    """What sends one run."""
+
+    def end(self, *, sent: bool) -> None:
+        """Ends it; `sent`: nothing is left to it, or nothing can be done now."""
+
+
+def begin(shipping: Shipping, folder: RunFolder) -> Background:
+    """Begins to send a run."""
+    return ShipperProcess(folder) if shipping == "process" else ShipperThread(folder)
+
+
 @dataclass
-class Background:
-    """The shipper of one run."""
+class ShipperThread:
+    """Sends from a thread of the run's process: for one that mostly waits for other processes."""
+
+    folder: RunFolder
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        # A daemon, as nobody should wait for a store that does not answer.
+        threading.Thread(target=ship, args=(self.folder, self._goes_on, self._say), daemon=True).start()
+
+    def end(self, *, sent: bool) -> None:  # noqa: ARG002  (it ends by itself)
+        """Tells the thread that the run has ended."""
+        self._ended.set()
+
+    def _goes_on(self) -> bool:
+        return not self._ended.is_set()
+
+    def _say(self, text: str) -> None:
+        with (self.folder.path / LOG).open("a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
+
+
+@dataclass
+class ShipperProcess:
+    """Sends from a process beside that of the run, whose work it does not hold up."""
 
     folder: RunFolder
     process: "subprocess.Popen[bytes] | None" = None
@@ -37,7 +79,7 @@ class Background:
         self._timer.start()
 
     def end(self, *, sent: bool) -> None:
-        """Ends the shipper; `sent`: nothing is left to it, or nothing can be done now."""
+        """Ends the process if nothing is left to it; else it ends by itself."""
         self._timer.cancel()
         with self._lock:
             self._ended = True
@@ -51,7 +93,7 @@ class Background:
         with self._lock:
             if not self._ended:
                 command = [sys.executable, "-m", "pipeline.tracking.shipper", str(self.folder.path.absolute())]
-                with (self.folder.path / "shipper.log").open("wb") as log:
+                with (self.folder.path / LOG).open("wb") as log:
                     self.process = subprocess.Popen(
                         command,
                         stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Opening a place for runs: what is left of dead ones, whether the store answers, and each run from begin to end.
 
-A run is written to its own folder (`run.py`) and sent from there (`sending.py`): by a process beside it while it goes
-on, and by itself at its end. No stage waits for the store.
+A run is written to its own folder (`run.py`) and sent from there (`sending.py`): by a process beside it or a thread
+while it goes on, and by itself at its end. No stage waits for the store.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.journal import RecordFile
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.tracking import entities
-from pipeline.tracking.background import Background
+from pipeline.tracking.background import Shipping, begin
 from pipeline.tracking.folder import RUN_TAG, Header, RunFolder, unsent_folders
 from pipeline.tracking.note import RunFacts
 from pipeline.tracking.reaping import PROCESS, end_dead, reap, reap_folders, this_process
@@ -146,7 +146,7 @@ class Tracking:
         artifacts: Mapping[str, str],
         run_id: str | None = None,
         id_file: Path | None = None,
-        live: bool = True,
+        shipping: Shipping | None = "process",
     ) -> Iterator[Run]:
         """Records one pipeline run; it ends as FINISHED, FAILED or KILLED, whatever happens in the block.
 
@@ -158,7 +158,7 @@ class Tracking:
             run_id: A run whose process died, which goes on now; a new run if there is no record of it.
             id_file: File that keeps the run's id, beside what the run is about: each call with it goes on with the one
                 run, wherever the process of an earlier one was killed.
-            live: Whether records are sent while the run goes on; else at its end.
+            shipping: What sends records while the run goes on; None: nothing, they are sent at its end.
 
         Raises:
             UserError: If the disk does not take a record.
@@ -167,7 +167,7 @@ class Tracking:
         with _only_writer(folder):
             folder.mark_unsent()
             run = Run(self, folder, RunFacts(name, params))
-            background = Background(folder) if live else None
+            background = begin(shipping, folder) if shipping else None
             try:
                 with closing(run, "", run.conclude):
                     tags = {RUN_TAG: run.id, **environment, **self.config.tags, **_source_tags(name, environment)}

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ SQLITE = "sqlite:///"
 CREDENTIALS = re.compile(r"(\w://)[^/\s@]+@")
 OPENING_SECS, SENDING_SECS = 5, 10
 """How long a server may take to answer: the first call, and one with records. Each is one attempt."""
+
+_LIMITS = threading.RLock()
+"""Held while MLflow's limits are those of a call: they are variables of the environment."""
 
 PASSING = {
     "TEMPORARILY_UNAVAILABLE",
@@ -139,16 +143,17 @@ def is_away(error: BaseException) -> bool:
 def patience(secs: int) -> Iterator[None]:
     """Within the block, a call to a server is one attempt of at most `secs` seconds."""
     limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(secs)}
-    before = {name: os.environ.get(name) for name in limits}
-    os.environ.update(limits)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with _LIMITS:
+        before = {name: os.environ.get(name) for name in limits}
+        os.environ.update(limits)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def _failure(error: BaseException) -> BaseException:

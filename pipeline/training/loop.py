@@ -1,6 +1,7 @@
 """The step loop: Keras's compiled steps over batches that are a function of the step, from any point of a training."""
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -80,18 +81,22 @@ class Loop:
             watching.on_epoch_begin(position.epoch)
         restore()
         logs: dict[str, Any] = {}
-        batches = self._batches(self._training, position, self._weighted)
+        batches = self._batches(self._training, position, self._weighted, modelled=True)
         held_out = self._batches(self._validation, Position(position.epoch, 0))
-        while position.epoch < self.epochs.stop and (position.step or not learner.stop_training):
-            if not position.step:
-                learner.reset_metrics()
-                watching.on_epoch_begin(position.epoch)
-            self._train(position, next(batches), callbacks, passed)
-            logs = learner.get_metrics_result()
-            logs |= {f"val_{name}": value for name, value in self._validate(next(held_out), watching).items()}
-            watching.on_epoch_end(position.epoch, logs)
-            position = Position(position.epoch + 1, 0)
-            passed(position)
+        try:
+            while position.epoch < self.epochs.stop and (position.step or not learner.stop_training):
+                if not position.step:
+                    learner.reset_metrics()
+                    watching.on_epoch_begin(position.epoch)
+                self._train(position, next(batches), callbacks, passed)
+                logs = learner.get_metrics_result()
+                logs |= {f"val_{name}": value for name, value in self._validate(next(held_out), watching).items()}
+                watching.on_epoch_end(position.epoch, logs)
+                position = Position(position.epoch + 1, 0)
+                passed(position)
+        finally:
+            # Its iterator is dropped where nobody waits for it.
+            threading.Thread(target=batches.close, daemon=True).start()
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
         watching.on_train_end(logs)
 
@@ -135,7 +140,9 @@ class Loop:
         watching.on_test_end(measured)
         return measured
 
-    def _batches(self, source: Batches, start: Position, weighted: Weighted | None = None) -> Iterator[Iterator[Any]]:
+    def _batches(
+        self, source: Batches, start: Position, weighted: Weighted | None = None, *, modelled: bool = False
+    ) -> Generator[Iterator[Any], None, None]:
         """Gives each epoch its batches from a position on: all of one iterator, which reads ahead of the epoch.
 
         Where an epoch is no multiple of the steps of a call, its batches end with it, or the call would take more.
@@ -144,7 +151,8 @@ class Loop:
         first, stop = start.epoch * num_steps + start.step, self.epochs.stop * num_steps
         distribute = self.learner.distribute_strategy.experimental_distribute_dataset
         if num_steps % self.learner.steps_per_execution == 0:
-            batches = iter(distribute(_weighted(source.dataset(first, stop - first), weighted)))
+            dataset = source.dataset(first, stop - first, modelled=modelled)
+            batches = iter(distribute(_weighted(dataset, weighted)))
             while True:
                 yield batches
         while True:

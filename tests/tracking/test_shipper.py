@@ -1,9 +1,10 @@
-"""The process beside a run: it ends with the run, with its folder, and not with Ctrl-C."""
+"""What sends a run while it goes on: it ends with the run; the process with its folder too, and not with Ctrl-C."""
 
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from pipeline.tracking import RunFolder, open_store
-from pipeline.tracking.background import NICENESS, Background
+from pipeline.tracking.background import LOG, NICENESS, ShipperProcess, ShipperThread
 from tests.test_tracking import NOBODY
 from tests.tracking.ledger import assert_all_there_once
 from tests.tracking.writing import open_at, write_run
@@ -46,8 +47,37 @@ def test_it_is_out_of_reach_of_ctrl_c_and_ends_when_its_folder_is_deleted(tmp_pa
     assert not folder.path.exists()
 
 
+def test_a_thread_sends_while_the_run_goes_on_and_ends_with_it(tmp_path: Path) -> None:
+    folder = write_run(open_at(tmp_path), tmp_path / "out")
+    (folder.path / "sent.json").unlink()
+    with folder.writing():
+        shipper, until = ShipperThread(folder), time.monotonic() + PATIENCE_SECS
+        while folder.is_unsent or folder.sent.next < len(list(folder.records())):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        shipper.end(sent=True)
+        wait_until_no_thread_ships()
+    (tmp_path / "copies").mkdir()
+    assert_all_there_once(folder, open_store("sqlite:///mlruns/mlflow.db", tmp_path), tmp_path / "copies")
+
+
+def test_a_thread_says_in_a_file_what_it_could_not_send(tmp_path: Path) -> None:
+    folder = write_run(open_at(tmp_path, NOBODY), tmp_path / "out")
+    shipper = ShipperThread(folder)
+    wait_until_it_has_tried(folder)
+    shipper.end(sent=False)
+    wait_until_no_thread_ships()
+
+
+def wait_until_no_thread_ships() -> None:
+    until = time.monotonic() + PATIENCE_SECS
+    while any(thread.name.endswith("(ship)") for thread in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def started(folder: RunFolder) -> "subprocess.Popen[bytes]":
-    background, until = Background(folder), time.monotonic() + PATIENCE_SECS
+    background, until = ShipperProcess(folder), time.monotonic() + PATIENCE_SECS
     while background.process is None:
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -55,7 +85,7 @@ def started(folder: RunFolder) -> "subprocess.Popen[bytes]":
 
 
 def wait_until_it_has_tried(folder: RunFolder) -> None:
-    until = time.monotonic() + PATIENCE_SECS
-    while NOBODY not in (folder.path / "shipper.log").read_text():
+    log, until = folder.path / LOG, time.monotonic() + PATIENCE_SECS
+    while not log.exists() or NOBODY not in log.read_text():
         assert time.monotonic() < until
         time.sleep(0.1)

@@ -94,6 +94,11 @@ def test_pictures_and_summary_are_artifacts(digits: Stages) -> None:
     assert "dropout" in (digits.trained / "artifacts" / "model_summary.txt").read_text().lower()
 
 
+def test_the_diagnosis_sees_whether_batches_lie_ready(digits: Stages) -> None:
+    watched = json.loads((digits.trained / "artifacts" / "diagnosis.json").read_text())["wait_share"]
+    assert [share for share in watched if share is not None]
+
+
 def test_the_learning_rate_of_each_epoch_follows_the_schedule(digits: Stages, tmp_path: Path) -> None:
     section = train_section(
         epochs=3, optimizer={"learning_rate": 0.5, "type": "sgd"}, schedule={"type": "exponential", "decay": 0.5}
