@@ -1,11 +1,11 @@
-"""Our search beside stock Keras Tuner's `search()`: `python -m benchmarks.tuning [--seeds 5]`; an hour on two cores.
+"""Our search beside stock Keras Tuner's `search()`: `python -m benchmarks.tuning [--seeds 5]`; 50 minutes on two cores.
 
 Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
-runs as many trials as a recipe has by default. Ours is given the wall time that this takes, and goes on past that
-number if it can; then it runs the number without stopping sick trials. At the end one worker is compared with two, and
-two plain trainings at once with one, which says what the processors allow. Time is wall time from the start of the
-process, imports included; memory is the largest proportional set size of the process with all its children.
+runs a number of trials. Ours is given the wall time that this takes, and goes on past that number if it can; then it
+runs the number without stopping sick trials. At the end one worker is compared with two, and two plain trainings at
+once with one, which says what the processors allow. Time is wall time from the start of the process, imports included;
+memory is the largest proportional set size of the process with all its children.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-TRIALS, EPOCHS, PLAIN_EPOCHS = 20, 30, 150
+TRIALS, EPOCHS, PLAIN_EPOCHS = 12, 30, 150
 WORKERS_TRIALS = 8
 """Of the searches by one worker and by two, at most."""
 

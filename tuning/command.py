@@ -27,7 +27,11 @@ directory = click.option(
     show_default=True,
     help="Where trials run: on this machine, or on the Ray cluster of RAY_ADDRESS.",
 )
-@click.option("--budget", metavar="TIME", help="Wall time of the study, such as 30m or 1h30m.")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Wall time of the study, such as 30m or 1h30m: as many trials as fit, or --trials at most.",
+)
 @click.option("--trials", type=click.IntRange(1), help="Largest number of trials, in place of tune.trials.")
 @click.option("--resume", "resumed", metavar="STUDY", help="Go on with a study that was stopped or killed.")
 @directory

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.recipe.tune import TuneConfig, searched_direction
 from pipeline.terminal import console
-from tuning.schedule import Schedule
+from tuning.schedule import BUDGETED_TRIALS, Schedule
 from tuning.space import Point, Space
 from tuning.study import DEFAULTS, Job, Result, Study, Trial, ranked
 
@@ -68,7 +68,8 @@ def print_schedule(
     )
     if budget is not None:
         cut = " and will end it first" if budget < expected else ""
-        out.print(f"the budget is {duration(budget)}{cut}", highlight=False)
+        only = ": as many trials as fit" if section.trials == BUDGETED_TRIALS else cut
+        out.print(f"the budget is {duration(budget)}{only}", highlight=False)
 
 
 def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:

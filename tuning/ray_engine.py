@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,8 @@ class RayEngine(Slots[RemoteWorker]):
                     "--engine ray: expected a running cluster (RAY_ADDRESS, or `ray start --head` on this machine and "
                     f"`ray start --address=…` on others). Received: {str(error).splitlines()[0]}"
                 ) from None
-        largest = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        largest = max(machine.get("CPU", 0) for machine in machines)
         if threads > largest:
             raise UserError(
                 f"--engine ray: train.threads: expected at most {largest:.0f}, as many as the largest machine of the "
@@ -119,10 +120,8 @@ class RayEngine(Slots[RemoteWorker]):
             )
         super().__init__(num)
         self._ray = ray
-        gpus = ray.cluster_resources().get("GPU", 0)
-        self._actor = ray.remote(Place).options(
-            num_cpus=threads, num_gpus=gpus // num or gpus / num, max_concurrency=2, max_restarts=0
-        )
+        gpus = share_of_gpus([machine.get("GPU", 0) for machine in machines], num)
+        self._actor = ray.remote(Place).options(num_cpus=threads, num_gpus=gpus, max_concurrency=2, max_restarts=0)
         self._places: dict[int, Any] = {}
         """Slot to its actor; one whose machine has died is replaced when the slot is needed, where there is room."""
         self._losses = 0
@@ -220,6 +219,17 @@ class RayEngine(Slots[RemoteWorker]):
             self._ray.kill(self._places[worker.slot])
             self._places[worker.slot], worker.placed = self._places.pop(slot), True
             self._begin(worker)
+
+
+def share_of_gpus(machines: Sequence[float], num: int) -> float:
+    """GPUs of one of several places: whole ones where there are enough, and no more than a machine has.
+
+    Args:
+        machines: GPUs of each machine.
+        num: Places.
+    """
+    total = sum(machines)
+    return min(total // num or total / num, max(machines))
 
 
 def _reach(address: str) -> None:

@@ -11,7 +11,7 @@ from pipeline.environment import environment
 from pipeline.nested import PARENT
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
-from tuning.study import Result, Study, ranked
+from tuning.study import Result, Study, ranked, read_result
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -58,7 +58,9 @@ class StudyRun:
         """
         file = trial / RUN_ID
         if file.exists():
-            known = {OBJECTIVE: math.nan, SECONDS: result.seconds}
+            rungs = [read_result(each) for each in trial.glob("result-*.json")]
+            secs = result.seconds + sum(rung.seconds for rung in rungs if rung)
+            known = {OBJECTIVE: math.nan, SECONDS: secs}
             self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags, known)
 
     def finish(self, files: list[Path], note: str, values: dict[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError
 from pipeline.recipe.tree import Recipe
@@ -12,7 +12,13 @@ from tuning.space import Space
 from tuning.suggestions import Oracle
 
 DEFAULT_TRIALS = 20
-"""Trials of random, bayesian and asha where the recipe does not say."""
+"""Trials of random, bayesian and asha where neither the recipe nor a budget says."""
+
+BUDGETED_TRIALS = 10_000
+"""The same where a budget ends the search: more than it has time for."""
+
+ENDLESS = ("random", "bayesian", "asha")
+"""Algorithms that go on for as long as they are asked."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ class Schedule:
         """The same of the finalists alone."""
         return self.finals.seconds(measured) / workers if self.finals else 0.0
 
+    def fitted(self, measured: Mapping[str, float], workers: int, secs: float) -> "Schedule":
+        """So much of it as is expected to fit into a time: a training a rung at least, the finalists' half at most."""
+        finals = self.finals_secs(measured, workers)
+        share = min(1.0, (secs - min(finals, secs / 2)) / (self.seconds(measured, workers) - finals))
+        return replace(self, rungs=tuple(replace(rung, jobs=max(1, int(rung.jobs * share))) for rung in self.rungs))
+
     def kept_at_most(self, section: TuneConfig) -> int:
         """Trainings that have ended and whose weights and state lie on the disk: each trial's, while any may go on."""
         if section.algorithm in RUNGS:
@@ -62,7 +74,7 @@ class Schedule:
 
 def num_trials(section: TuneConfig) -> int | None:
     """Largest number of trials; None: the algorithm decides."""
-    if section.trials is None and section.algorithm in ("random", "bayesian", "asha"):
+    if section.trials is None and section.algorithm in ENDLESS:
         return DEFAULT_TRIALS
     return section.trials
 

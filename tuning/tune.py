@@ -21,7 +21,7 @@ from tuning.display import LiveView, print_outcome, print_schedule
 from tuning.engine import Engine, Tell, open_engine
 from tuning.errands import Errands
 from tuning.remote_oracle import RemoteOracle
-from tuning.schedule import plan_search
+from tuning.schedule import BUDGETED_TRIALS, ENDLESS, plan_search
 from tuning.space import Space
 from tuning.study import Study
 
@@ -51,6 +51,8 @@ def tune(recipe: Recipe, *, workers: int = 1, budget_secs: float | None = None, 
         UserError: For a mistake in the recipe or the data, before anything is trained.
     """
     recipe = _with_declared_space(with_threads(recipe, workers, engine))
+    if budget_secs is not None:
+        recipe = without_default_trials(recipe)
     space = _space(recipe)
     study = Study.create(recipe, budget_secs=budget_secs)
     try:
@@ -97,6 +99,16 @@ def with_threads(recipe: Recipe, workers: int, engine: str) -> Recipe:
     a Ray cluster a trial takes one processor.
     """
     return _on_threads(recipe, max(1, num_cores() // workers) if engine == "local" else 1)
+
+
+def without_default_trials(recipe: Recipe) -> Recipe:
+    """Leaves it to a budget to end the search where the recipe does not say after how many trials it ends.
+
+    The study keeps that, so that it goes on where it is resumed with a larger one.
+    """
+    if recipe.tune is None or recipe.tune.trials or recipe.tune.algorithm not in ENDLESS:
+        return recipe
+    return recipe.model_copy(update={"tune": recipe.tune.model_copy(update={"trials": BUDGETED_TRIALS})})
 
 
 def _on_threads(recipe: Recipe, count: int) -> Recipe:
@@ -147,8 +159,11 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                 oracle = ending.enter_context(contextlib.closing(RemoteOracle(study.recipe, space)))
                 with heavy_imports():
                     from tuning.search import Search
+                assert study.recipe.tune is not None
                 schedule = plan_search(study.recipe, space, oracle)
                 measured = _measured(study, measuring)
+                if budget_secs is not None and study.recipe.tune.trials == BUDGETED_TRIALS:
+                    schedule = schedule.fitted(measured, num_workers, budget_secs)
                 cores = num_cores() if engine == "local" else None
                 print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
                 with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:

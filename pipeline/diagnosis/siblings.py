@@ -28,12 +28,18 @@ def stuck(trees: Mapping[int, Tree]) -> dict[int, Finding]:
     found = {}
     for seed, tree in trees.items():
         others = tuple(skill for other, skill in skills.items() if other != seed)
-        signals = Signals(
-            Facts(planned_epochs=tree["num_epochs"]),
-            epochs=[Epoch(tree["num_epochs"], {})],
-            ended=True,
-            siblings=others,
-        )
+        facts = Facts(planned_epochs=tree["num_epochs"])
+        signals = Signals(facts, epochs=_epochs(tree), ended=True, siblings=others)
         for finding in PoorOptimum().findings(signals, Learning("too early", skill=skills[seed])):
             found[seed] = replace(finding, remedies=(seed_of(best), *finding.remedies[1:]))
     return found
+
+
+def _epochs(tree: Tree) -> list[Epoch]:
+    """What Keras said of each epoch of a training."""
+    known = {
+        name: [math.nan if value is None else value for value in values] for name, values in tree["history"].items()
+    }
+    first = tree["num_epochs"] - max(map(len, known.values()), default=0) + 1
+    rows = zip(*known.values(), strict=True)
+    return [Epoch(epoch, dict(zip(known, row, strict=True))) for epoch, row in enumerate(rows, first)]

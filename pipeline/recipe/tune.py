@@ -79,7 +79,8 @@ class TuneConfig(Section):
     direction: Literal["auto", "min", "max"] = "auto"
     """Whether the objective should be small or large; auto: large for accuracies, small for losses and errors."""
     trials: int | None = Field(None, ge=1)
-    """Largest number of trials; null: 20, all points of a grid, one sweep of hyperband."""
+    """Largest number of trials; null: 20, or as many as a `--budget` has time for; all points of a grid; one sweep of
+    hyperband."""
     space: dict[str, ParameterConfig] = {}
     """Dotted recipe key to its range: {model.dropout: {type: float, low: 0.0, high: 0.6}}. What a custom model that is
     Keras Tuner's declares itself is added, as `model.arguments.<name>`."""

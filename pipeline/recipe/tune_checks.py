@@ -135,7 +135,7 @@ def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
         yield Problem(
             "tune.space.train.epochs", f"`{section.algorithm}` decides how long trials are trained; leave it out"
         )
-    for key in ("train.fine_tuning", "train.budget"):
+    for key in ("train.fine_tuning", "train.budget", "train.stop_after_epochs"):
         searched = [other for other in section.space if f"{other}.".startswith(f"{key}.")]
         if searched or getattr(recipe.train, key.partition(".")[2]) is not None:
             yield Problem(
@@ -143,11 +143,18 @@ def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
                 f"`{section.algorithm}` decides how long trials are trained; leave it out, or use random, grid or "
                 "bayesian; tune=null runs the recipe without its search",
             )
-    if recipe.train.batch_size == "auto":
+    sizes = section.space.get("train.batch_size")
+    is_searched = isinstance(sizes, Choice) and "auto" in sizes.values
+    if is_searched or (sizes is None and recipe.train.batch_size == "auto"):
         yield Problem(
-            "train.batch_size",
+            "tune.space.train.batch_size" if is_searched else "train.batch_size",
             f"expected a number or null: `auto` is measured anew in each rung of `{section.algorithm}`, and another "
             "size cannot go on from the state of the one before",
+        )
+    if "train.checkpoint.keep" in section.space:
+        yield Problem(
+            "tune.space.train.checkpoint.keep",
+            f"`{section.algorithm}` keeps the state that a trial goes on from; leave it out",
         )
     if section.algorithm == "asha" and section.min_epochs > recipe.train.epochs:
         yield Problem(

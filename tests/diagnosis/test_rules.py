@@ -378,11 +378,30 @@ def test_what_was_said_stays_and_keeps_the_epoch_at_which_it_was_first_seen() ->
     assert merged(late, []) == merged([], late)
 
 
+def test_a_wrong_output_and_missing_activations_are_one_finding_with_the_remedies_of_both() -> None:
+    linear = (*LINEAR, LAYERS[2])
+    both, output, hidden = (
+        next(found for found in diagnose(failed(facts=facts)) if found.symptom == "improper_activation")
+        for facts in (
+            {"layers": linear, "output_activation": "relu"},
+            {"output_activation": "relu"},
+            {"layers": linear},
+        )
+    )
+    assert both.layers == (*output.layers, *hidden.layers)
+    assert both.message == f"{output.message} {hidden.message}"
+    assert both.remedies == (*output.remedies, *hidden.remedies)
+
+
 def test_a_seed_that_ends_far_below_the_others_is_stuck_and_told_from_seeds_that_all_differ() -> None:
     def ended(*skills: float | None) -> dict[int, Finding]:
-        return stuck({seed: {"skill": skill, "num_epochs": 60} for seed, skill in enumerate(skills)})
+        history = {"loss": [1.0] * 59 + [None], "val_loss": [2.0] * 60}
+        trees = enumerate({"skill": skill, "num_epochs": 60, "history": history} for skill in skills)
+        return stuck(dict(trees))
 
     assert list(ended(0.95, 0.3, 1.0, 0.97)) == [1]
+    shown = ended(0.95, 0.3, 1.0, 0.97)[1].figure
+    assert (len(shown.epochs), shown.lines["loss"][-2:], shown.lines["val_loss"][0]) == (60, (1.0, None), 2.0)
     assert str(ended(0.95, 0.3, 1.0, 0.97)[1].remedies[0]) == "seed=2"
     assert ended(0.95, 0.9, 1.0, 0.97) == {}
     assert ended(0.95, 0.3, 0.1, 0.7) == {}

@@ -56,6 +56,9 @@ def test_a_space_that_cannot_be_searched_is_refused(space, said):
         (["train.budget=1m"], "", "train.budget: "),
         ([], "train.budget: {type: choice, values: [1m, 2m]},", "tune.space.train.budget: "),
         (["train.batch_size=auto"], "", "train.batch_size: "),
+        ([], "train.batch_size: {type: choice, values: [auto, 32]},", "tune.space.train.batch_size: "),
+        (["train.stop_after_epochs=3"], "", "train.stop_after_epochs: "),
+        ([], "train.checkpoint.keep: {type: boolean},", "tune.space.train.checkpoint.keep: "),
     ],
 )
 def test_rungs_need_a_training_that_can_pause_and_go_on(algorithm, overrides, searched, said):

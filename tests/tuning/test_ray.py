@@ -12,6 +12,7 @@ from ray.cluster_utils import Cluster
 
 from pipeline.errors import UserError
 from pipeline.recipe.load import load_recipe
+from tuning.ray_engine import share_of_gpus
 from tuning.tune import tune
 
 RECIPE = {
@@ -82,3 +83,11 @@ def test_without_a_cluster_it_says_how_to_start_one(here, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match="ray start --head"):
         tune(load_recipe(RECIPE), engine="ray")
+
+
+@pytest.mark.parametrize(
+    ("machines", "places", "share"),
+    [([0, 0], 3, 0), ([4], 2, 2), ([2], 4, 0.5), ([1, 1], 1, 1), ([1, 1, 1, 1], 2, 1), ([8, 1], 3, 3)],
+)
+def test_no_place_asks_for_more_gpus_than_a_machine_has(machines, places, share):
+    assert share_of_gpus(machines, places) == share

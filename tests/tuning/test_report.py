@@ -32,6 +32,7 @@ from tuning.report import note, write_trials
 from tuning.schedule import Rung, Schedule
 from tuning.space import Space
 from tuning.study import DEFAULTS, Job, Result, Study, Trial, list_studies, ranked
+from tuning.tune import without_default_trials
 
 RATES = np.geomspace(1e-4, 1e-1, 24)
 
@@ -214,6 +215,25 @@ def test_more_threads_than_cores_are_told_before_the_search(study, capsys):
         schedule = Schedule((Rung("trials", 25, 0, 3),), None)
         print_schedule(study, Space.of(recipe), schedule, MEASURED, 4, None, cores=cores)
         assert ("4 trials at once on 8 threads each are more than the 8 cores" in capsys.readouterr().out) == said
+
+
+def test_of_a_search_that_a_budget_ends_what_fits_is_told(study, capsys):
+    plain = load_recipe(study.folder / "recipe.yaml", ["tune.trials=null", "tune.algorithm=random"])
+    study.recipe = without_default_trials(plain)
+    finals = Rung("finalists", 4, 0, 3)
+    whole = Schedule((Rung("trials", study.recipe.tune.trials, 0, 3),), finals)
+    schedule = whole.fitted(MEASURED, 2, 60)
+    assert schedule.finals == finals
+    assert schedule.rungs[0].jobs == 20, "5 s a training, 2 at once, 10 s of 60 s left to the finalists"
+    assert whole.fitted(MEASURED, 2, 12).rungs[0].jobs == 2
+    print_schedule(study, Space.of(study.recipe), schedule, MEASURED, 2, 60)
+    assert "the budget is 1 min 0 s: as many trials as fit" in capsys.readouterr().out
+
+
+def test_a_budget_lifts_no_number_of_trials_that_someone_gave(study):
+    for asked in ("tune.trials=7", "tune.algorithm=grid", "tune.algorithm=hyperband"):
+        given = load_recipe(study.folder / "recipe.yaml", ["tune.trials=null", asked])
+        assert without_default_trials(given) == given
 
 
 def test_a_bayesian_search_says_how_long_it_is_random(study, capsys):

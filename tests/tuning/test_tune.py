@@ -141,7 +141,9 @@ def test_trials_are_nested_runs_of_the_study(finished, here):
         assert 0 < child.data.metrics["seconds"] <= finished.trials()[int(number)].result.seconds
         assert child.data.params["model.dropout"] == str(finished.trials()[int(number)].job.point["model.dropout"])
         assert [point.step for point in client.get_metric_history(child.info.run_id, "val_accuracy")] == [0, 1, 2]
-    assert "plumbline run" in client.get_run(parent).data.tags["mlflow.note.content"]
+    study = client.get_run(parent).data
+    assert study.metrics["best_objective"] == ranked(finished.trials(), "max")[0].result.score
+    assert "plumbline run" in study.tags["mlflow.note.content"]
     names = {Path(file.path).name for file in client.list_artifacts(parent, "study")}
     assert {"history.png", "slices.png", "parallel_coordinates.png", "best.yaml", "trials.csv"} <= names
 
@@ -160,7 +162,10 @@ def test_hyperband_killed_and_continued_is_the_study_that_was_not(here):
     ]
     assert results[0] == results[1]
     assert max(trial.result.epochs for trial in continued.trials()) == 3
-    assert any(trial.job.rung == 1 for trial in continued.trials())
+    promoted = [trial for trial in whole.trials() if trial.job.rung]
+    assert promoted
+    assert all("goes on from epoch" in Path(trial.result.weights, "journal.jsonl").read_text() for trial in promoted)
+    assert len(list(Path("elsewhere/stages/preprocess").glob("[!.]*"))) == 1, "prepared once, for all trials"
     runs = {child.data.tags["trial"]: child.data for child in runs_of(continued, here)[2]}
     for trial in continued.trials():
         assert runs[trial.job.name].metrics["epochs"] == trial.result.epochs
@@ -292,8 +297,8 @@ def test_the_disk_that_a_trial_takes_is_told_before(here, name, copies):
 
 @pytest.mark.slow
 def test_trials_that_are_killed_end_as_if_never_killed(here):
-    path = write("murdered")
-    with driver(path, "train.epochs=100", "train.checkpoint.every_secs=0.05") as process:
+    path = write("murdered", trials=9)
+    with driver(path, "--trials", 2, "train.epochs=100", "train.checkpoint.every_secs=0.05") as process:
         for trial, number in enumerate((signal.SIGKILL, signal.SIGTERM), 1):
             wait_for(lambda trial=trial: kinds("murdered").count("ask") == trial and has_saved(), process)
             trainings(process.pid)[0].send_signal(number)
@@ -302,7 +307,8 @@ def test_trials_that_are_killed_end_as_if_never_killed(here):
     assert printed.count("it goes on in another") == 2
     killed = Study.open("murdered-1").trials()
     assert all("goes on from epoch" in Path(each.result.weights, "journal.jsonl").read_text() for each in killed)
-    whole = tune(load_recipe(path, ["train.epochs=100", "tracking.directory=untouched"])).study.trials()
+    given = ["train.epochs=100", "tune.trials=2", "tracking.directory=untouched"]
+    whole = tune(load_recipe(path, given)).study.trials()
     assert [(each.result.status, each.result.curve) for each in killed] == [
         (each.result.status, each.result.curve) for each in whole
     ]

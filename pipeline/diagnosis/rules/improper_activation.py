@@ -1,10 +1,11 @@
 """Rule: wrong output activation or loss."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
-from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH
+from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH, Remedy
 from pipeline.diagnosis.rules.rule import Rule, if_failed
 from pipeline.diagnosis.signals import RANGES, Facts, Signals
 
@@ -31,30 +32,35 @@ class ImproperActivation(Rule):
     remedies = (RIGHT_OUTPUT, RIGHT_LOSS)
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Compares the last activation with the loss, then looks for hidden activations."""
+        """Compares the last activation with the loss, and looks for hidden activations: one finding of both."""
         facts = signals.facts
         if not facts.layers:
             return
-        problem = output_problem(facts)
-        if problem:
+        faults, linear, harmless = list[_Fault](), linear_layers(facts), is_harmless(facts)
+        if problem := output_problem(facts):
+            given = {"outputs": facts.num_outputs, "lowest": signals.last.lowest, "highest": signals.last.highest}
+            faults.append(_Fault(problem, [facts.layers[-1].name], given, self.remedies))
+        if linear:
+            faults.insert(0 if harmless else 1, _Fault(LINEAR, linear, {"layers": len(linear)}, (RELU, TANH)))
+        if faults:
             yield self.finding(
                 signals,
-                "note" if is_harmless(facts) else if_failed(learning),
-                problem,
-                layers=[facts.layers[-1].name],
-                evidence={"outputs": facts.num_outputs, "lowest": signals.last.lowest, "highest": signals.last.highest},
+                if_failed(learning) if linear or not harmless else "note",
+                " ".join(fault.message for fault in faults),
+                layers=[name for fault in faults for name in fault.layers],
+                evidence={name: value for fault in faults for name, value in fault.evidence.items()},
+                remedies=[remedy for fault in faults for remedy in fault.remedies],
                 confidence=0.8,
             )
-        if linear := linear_layers(facts):
-            yield self.finding(
-                signals,
-                if_failed(learning),
-                LINEAR,
-                layers=linear,
-                evidence={"layers": len(linear)},
-                remedies=(RELU, TANH),
-                confidence=0.8,
-            )
+
+
+class _Fault(NamedTuple):
+    """One of the two, told together: a symptom is found once."""
+
+    message: str
+    layers: list[str]
+    evidence: dict[str, float]
+    remedies: tuple[Remedy, ...]
 
 
 def is_harmless(facts: Facts) -> bool:

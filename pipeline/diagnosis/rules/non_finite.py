@@ -27,12 +27,14 @@ class NonFinite(Rule):
         if signals.last.finite and not signals.is_loss_broken:
             return
         share = float(signals.last.layers[:, Column.NON_FINITE].max(initial=0.0))
+        loss = {"loss": float(signals.losses[-1])} if signals.epochs else {}
         yield self.finding(
             signals,
             "critical",
             "The network holds values that are no numbers (NaN or infinite): every step from here on is lost.",
             layers=self._origin(signals),
-            evidence={"share of values": share, "loss": float(signals.losses[-1]) if signals.epochs else 0.0},
+            # A loss that breaks between two looks is known before the values are.
+            evidence={**({"share of values": share} if share else {}), **loss},
         )
 
     def _origin(self, signals: Signals) -> list[str]:
