@@ -2,8 +2,8 @@
 
 Random search for a digits network, the oracle's seed and so the points the same, on the same split, each search in a
 process and a folder of its own, one after the other. Stock is given the arrays; ours prepares them in its time. Stock
-runs a number of trials. Ours is given the wall time that this takes, and goes on past that number if it can; then it
-runs the number without stopping sick trials. At the end one worker is compared with two, and two plain trainings at
+runs twelve trials. Ours is given the wall time that this takes, and goes on past that number if it can; then it
+runs twelve without stopping sick trials. At the end one worker is compared with two, and two plain trainings at
 once with one, which says what the processors allow. Time is wall time from the start of the process, imports included;
 memory is the largest proportional set size of the process with all its children.
 """

@@ -1,5 +1,6 @@
 """What a search looks like in the terminal: what will happen, what is happening, what came of it."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,9 @@ def print_schedule(
         highlight=False,
     )
     if budget is not None:
-        cut = " and will end it first" if budget < expected else ""
-        only = ": as many trials as fit" if section.trials == BUDGETED_TRIALS else cut
-        out.print(f"the budget is {duration(budget)}{only}", highlight=False)
+        cut = ", and will end it first" if budget < expected else ""
+        fits = ": as many trials as fit" if section.trials == BUDGETED_TRIALS else ""
+        out.print(f"the budget is {duration(budget)}{fits}{cut}", highlight=False)
 
 
 def _warnings(section: TuneConfig, space: Space, schedule: Schedule, workers: int, cores: int | None) -> Iterator[str]:
@@ -91,14 +92,16 @@ class LiveView:
     Args:
         study: The study.
         schedule: What was planned.
+        budget_secs: Wall time of the study over all its sessions; None: no limit.
     """
 
-    def __init__(self, study: Study, schedule: Schedule):
+    def __init__(self, study: Study, schedule: Schedule, budget_secs: float | None = None):
         assert study.recipe.tune is not None
         self._study = study
         self._direction = searched_direction(study.recipe.tune)
         self._search_epochs = sum(rung.trained_epochs for rung in schedule.rungs)
         self._final_epochs = schedule.finals.trained_epochs if schedule.finals else 0
+        self._budget_secs = math.inf if budget_secs is None else budget_secs
         self._running: dict[str, tuple[Job, Worker, float]] = {}
         self._began = time.monotonic()
         self._console: Console = console()
@@ -166,7 +169,10 @@ class LiveView:
         finals = len(self._study.repeats()) * whole
         left = 0 if self._study.reason() else max(0, self._search_epochs - searched)
         left += max(0, self._final_epochs - finals)
-        return self._study.spent_secs() * left / (searched + finals)
+        rest = max(0.0, self._budget_secs - (spent := self._study.spent_secs()))
+        assert self._study.recipe.tune is not None
+        is_filled = self._study.recipe.tune.trials == BUDGETED_TRIALS
+        return rest if is_filled and rest < math.inf else min(rest, spent * left / (searched + finals))
 
 
 def print_study(study: Study) -> None:

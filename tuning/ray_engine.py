@@ -5,6 +5,7 @@ and checkpoints lie there: a trial whose machine dies goes on elsewhere from its
 """
 
 import contextlib
+import math
 import os
 import socket
 import time
@@ -222,14 +223,15 @@ class RayEngine(Slots[RemoteWorker]):
 
 
 def share_of_gpus(machines: Sequence[float], num: int) -> float:
-    """GPUs of one of several places: whole ones where there are enough, and no more than a machine has.
+    """GPUs of one of several places: as many as let all of them fit on the machines, whole ones where there are enough.
 
     Args:
         machines: GPUs of each machine.
         num: Places.
     """
+    whole = [share for share in range(1, int(max(machines)) + 1) if sum(gpus // share for gpus in machines) >= num]
     total = sum(machines)
-    return min(total // num or total / num, max(machines))
+    return whole[-1] if whole else 1 / math.ceil(num / total) if total else 0
 
 
 def _reach(address: str) -> None:

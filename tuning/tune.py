@@ -166,7 +166,7 @@ def _run(study: Study, space: Space, num_workers: int, budget_secs: float | None
                     schedule = schedule.fitted(measured, num_workers, budget_secs)
                 cores = num_cores() if engine == "local" else None
                 print_schedule(study, space, schedule, measured, num_workers, budget_secs, cores=cores)
-                with study_run(study, tracking) as recorded, LiveView(study, schedule) as view:
+                with study_run(study, tracking) as recorded, LiveView(study, schedule, budget_secs) as view:
                     finals = schedule.finals_secs(measured, num_workers)
                     search = Search(study, space, oracle, workers, view, recorded, budget_secs, finals)
                     reason = search.run()

@@ -151,10 +151,9 @@ def _rungs(recipe: Recipe, section: TuneConfig) -> Iterator[Problem]:
             f"expected a number or null: `auto` is measured anew in each rung of `{section.algorithm}`, and another "
             "size cannot go on from the state of the one before",
         )
-    if "train.checkpoint.keep" in section.space:
+    for key in {"train.checkpoint", "train.checkpoint.keep"} & set(section.space):
         yield Problem(
-            "tune.space.train.checkpoint.keep",
-            f"`{section.algorithm}` keeps the state that a trial goes on from; leave it out",
+            f"tune.space.{key}", f"`{section.algorithm}` keeps the state that a trial goes on from; leave it out"
         )
     if section.algorithm == "asha" and section.min_epochs > recipe.train.epochs:
         yield Problem(

@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -11,6 +12,7 @@ from typing import Literal, Protocol
 import psutil
 
 from pipeline.tracking.folder import RunFolder
+from pipeline.tracking.sending import LOCK_SECS
 from pipeline.tracking.shipping import ship
 
 Shipping = Literal["process", "thread"]
@@ -28,14 +30,14 @@ _LEFT: list["subprocess.Popen[bytes]"] = []
 """Shippers that were still sending when their run had ended; they end by themselves."""
 
 
-class Background(Protocol):
-    """What sends one run."""
+class Shipper(Protocol):
+    """What sends one run while it goes on."""
 
     def end(self, *, sent: bool) -> None:
         """Ends it; `sent`: nothing is left to it, or nothing can be done now."""
 
 
-def begin(shipping: Shipping, folder: RunFolder) -> Background:
+def begin(shipping: Shipping, folder: RunFolder) -> Shipper:
     """Begins to send a run."""
     return ShipperProcess(folder) if shipping == "process" else ShipperThread(folder)
 
@@ -48,18 +50,24 @@ class ShipperThread:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        # A daemon, as nobody should wait for a store that does not answer.
-        threading.Thread(target=ship, args=(self.folder, self._goes_on, self._say), daemon=True).start()
+        # A daemon, as nobody should wait for ever for a store that does not answer.
+        self.thread = threading.Thread(target=self._ship, daemon=True)
+        self.thread.start()
 
-    def end(self, *, sent: bool) -> None:  # noqa: ARG002  (it ends by itself)
-        """Tells the thread that the run has ended."""
+    def end(self, *, sent: bool) -> None:
+        """Tells the thread that the run has ended, and waits for a time until it has sent what is left to it."""
         self._ended.set()
+        if not sent:
+            self.thread.join(LOCK_SECS)
 
-    def _goes_on(self) -> bool:
-        return not self._ended.is_set()
+    def _ship(self) -> None:
+        try:
+            ship(self.folder, lambda: not self._ended.is_set(), self._say)
+        except Exception:
+            self._say(traceback.format_exc())
 
     def _say(self, text: str) -> None:
-        with (self.folder.path / LOG).open("a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), (self.folder.path / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{text}\n")
 
 

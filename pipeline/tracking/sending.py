@@ -39,7 +39,7 @@ MERGED = ("params", "metrics", "tags", "say")
 """Kinds of records that are sent together; each other one is a call of its own, in its place."""
 
 LOCK_SECS = 3.0 * SENDING_SECS
-"""How long to wait for another process that sends the same run."""
+"""How long to wait for another process or thread that sends the same run."""
 
 
 class _ForgottenError(StoreAwayError):
@@ -69,7 +69,7 @@ class Sender:
     """The last record that was read."""
 
     def send(self) -> int:
-        """Sends all that the store lacks, unless another process does so for long.
+        """Sends all that the store lacks, unless another process or thread does so for long.
 
         Returns:
             How many records were sent.
@@ -77,7 +77,7 @@ class Sender:
         Raises:
             StoreAwayError: If the store does not answer; what it has acknowledged stays sent.
             UserError: If the store will not take the run.
-            filelock.Timeout: If another process is still sending it.
+            filelock.Timeout: If another process or thread is still sending it.
         """
         with self.folder.sending(LOCK_SECS), patience(SENDING_SECS):
             sent = self.folder.sent

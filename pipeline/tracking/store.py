@@ -23,7 +23,7 @@ OPENING_SECS, SENDING_SECS = 5, 10
 """How long a server may take to answer: the first call, and one with records. Each is one attempt."""
 
 _LIMITS = threading.RLock()
-"""Held while MLflow's limits are those of a call: they are variables of the environment."""
+"""Held while MLflow's limits are those of a block, as they are variables of the environment: threads take turns."""
 
 PASSING = {
     "TEMPORARILY_UNAVAILABLE",

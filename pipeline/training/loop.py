@@ -95,7 +95,7 @@ class Loop:
                 position = Position(position.epoch + 1, 0)
                 passed(position)
         finally:
-            # Its iterator is dropped where nobody waits for it.
+            # Its iterator is dropped where nobody waits for it, unless an exception that is handled still holds it.
             threading.Thread(target=batches.close, daemon=True).start()
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
         watching.on_train_end(logs)
@@ -145,7 +145,8 @@ class Loop:
     ) -> Generator[Iterator[Any], None, None]:
         """Gives each epoch its batches from a position on: all of one iterator, which reads ahead of the epoch.
 
-        Where an epoch is no multiple of the steps of a call, its batches end with it, or the call would take more.
+        Where an epoch is no multiple of the steps of a call, its batches end with it, or the call would take more; they
+        are not modelled, or each epoch could wait for the last one's iterator.
         """
         num_steps = source.steps_per_epoch
         first, stop = start.epoch * num_steps + start.step, self.epochs.stop * num_steps

@@ -87,7 +87,8 @@ def test_without_a_cluster_it_says_how_to_start_one(here, monkeypatch):
 
 @pytest.mark.parametrize(
     ("machines", "places", "share"),
-    [([0, 0], 3, 0), ([4], 2, 2), ([2], 4, 0.5), ([1, 1], 1, 1), ([1, 1, 1, 1], 2, 1), ([8, 1], 3, 3)],
+    [([0, 0], 3, 0), ([4], 2, 2), ([2], 4, 0.5), ([1, 1], 1, 1), ([1, 1], 3, 0.5), ([8, 1], 3, 2)],
 )
-def test_no_place_asks_for_more_gpus_than_a_machine_has(machines, places, share):
+def test_places_have_as_many_gpus_as_let_all_of_them_fit(machines, places, share):
     assert share_of_gpus(machines, places) == share
+    assert not share or sum(gpus // share for gpus in machines) >= places

@@ -36,7 +36,8 @@ class ImproperActivation(Rule):
         facts = signals.facts
         if not facts.layers:
             return
-        faults, linear, harmless = list[_Fault](), linear_layers(facts), is_harmless(facts)
+        linear, harmless = linear_layers(facts), is_harmless(facts)
+        faults: list[_Fault] = []
         if problem := output_problem(facts):
             given = {"outputs": facts.num_outputs, "lowest": signals.last.lowest, "highest": signals.last.highest}
             faults.append(_Fault(problem, [facts.layers[-1].name], given, self.remedies))
