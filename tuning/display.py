@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipeline.recipe.tune import TuneConfig, searched_direction
 from pipeline.terminal import console
-from tuning.schedule import BUDGETED_TRIALS, Schedule
+from tuning.schedule import Schedule
 from tuning.space import Point, Space
 from tuning.study import DEFAULTS, Job, Result, Study, Trial, ranked
 
@@ -69,7 +69,7 @@ def print_schedule(
     )
     if budget is not None:
         cut = ", and will end it first" if budget < expected else ""
-        fits = ": as many trials as fit" if section.trials == BUDGETED_TRIALS else ""
+        fits = ": as many trials as fit" if schedule.fits else ""
         out.print(f"the budget is {duration(budget)}{fits}{cut}", highlight=False)
 
 
@@ -102,6 +102,7 @@ class LiveView:
         self._search_epochs = sum(rung.trained_epochs for rung in schedule.rungs)
         self._final_epochs = schedule.finals.trained_epochs if schedule.finals else 0
         self._budget_secs = math.inf if budget_secs is None else budget_secs
+        self._fits = schedule.fits
         self._running: dict[str, tuple[Job, Worker, float]] = {}
         self._began = time.monotonic()
         self._console: Console = console()
@@ -169,10 +170,9 @@ class LiveView:
         finals = len(self._study.repeats()) * whole
         left = 0 if self._study.reason() else max(0, self._search_epochs - searched)
         left += max(0, self._final_epochs - finals)
-        rest = max(0.0, self._budget_secs - (spent := self._study.spent_secs()))
-        assert self._study.recipe.tune is not None
-        is_filled = self._study.recipe.tune.trials == BUDGETED_TRIALS
-        return rest if is_filled and rest < math.inf else min(rest, spent * left / (searched + finals))
+        spent = self._study.spent_secs()
+        rest = max(0.0, self._budget_secs - spent)
+        return rest if self._fits else min(rest, spent * left / (searched + finals))
 
 
 def print_study(study: Study) -> None:

@@ -11,7 +11,7 @@ from pipeline.environment import environment
 from pipeline.nested import PARENT
 from pipeline.recipe.load import dump_recipe
 from pipeline.tracking import Tracking
-from tuning.study import Result, Study, ranked, read_result
+from tuning.study import Result, Study, ranked, read_rungs
 
 if TYPE_CHECKING:
     from pipeline.tracking import Run
@@ -58,8 +58,7 @@ class StudyRun:
         """
         file = trial / RUN_ID
         if file.exists():
-            rungs = [read_result(each) for each in trial.glob("result-*.json")]
-            secs = result.seconds + sum(rung.seconds for rung in rungs if rung)
+            secs = result.seconds + sum(rung.seconds for rung in read_rungs(trial))
             known = {OBJECTIVE: math.nan, SECONDS: secs}
             self.run.tracking.close_dead(file.read_text(encoding="utf-8"), result.tags, known)
 

@@ -50,6 +50,8 @@ class Schedule:
     rungs: tuple[Rung, ...]
     finals: Rung | None
     """Finalists and the recipe as it stands with other seeds; None: there are none."""
+    fits: bool = False
+    """Whether it is what is expected to fit into a budget, which ends the search."""
 
     def seconds(self, measured: Mapping[str, float], workers: int) -> float:
         """Expected wall time: starts and epochs of all trainings, shared by the workers."""
@@ -63,7 +65,8 @@ class Schedule:
         """So much of it as is expected to fit into a time: a training a rung at least, the finalists' half at most."""
         finals = self.finals_secs(measured, workers)
         share = min(1.0, (secs - min(finals, secs / 2)) / (self.seconds(measured, workers) - finals))
-        return replace(self, rungs=tuple(replace(rung, jobs=max(1, int(rung.jobs * share))) for rung in self.rungs))
+        rungs = tuple(replace(rung, jobs=max(1, int(rung.jobs * share))) for rung in self.rungs)
+        return replace(self, rungs=rungs, fits=True)
 
     def kept_at_most(self, section: TuneConfig) -> int:
         """Trainings that have ended and whose weights and state lie on the disk: each trial's, while any may go on."""

@@ -307,6 +307,11 @@ def read_result(file: Path) -> Result | None:
     return result_of({"result": json.loads(file.read_text(encoding="utf-8"))}) if file.exists() else None
 
 
+def read_rungs(folder: Path) -> list[Result]:
+    """Reads the results of the rungs of a trial that have ended, from its folder."""
+    return [result for file in folder.glob("result-*.json") if (result := read_result(file))]
+
+
 def ranked(trials: list[Trial], direction: str) -> list[Trial]:
     """The trials with a score, the best first; among equals the one that was trained longer, then the earlier one."""
     sign = 1 if direction == "min" else -1

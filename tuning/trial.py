@@ -26,7 +26,7 @@ from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
 from tuning.record import EPOCHS, OBJECTIVE, RUN_ID, SECONDS
-from tuning.study import Result, read_result
+from tuning.study import Result, read_rungs
 
 if TYPE_CHECKING:
     from pipeline.compute.cost import Cost
@@ -47,7 +47,7 @@ def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min",
         tell: Is given the objective of each epoch, with its number.
     """
     started = time.perf_counter()
-    rungs = [result for file in folder.glob("result-*.json") if (result := read_result(file))]
+    rungs = read_rungs(folder)
     earlier = sum(result.seconds for result in rungs)
 
     def listen(record: dict[str, Any]) -> None:
