@@ -12,6 +12,9 @@ from pipeline.diagnosis.signals import Column, Signals
 MIN_EPOCHS = 6
 """Epochs below which nothing can be said of a trend."""
 
+SOONEST = 3
+"""Epochs below which no training is given up for the harm it did: the first steps may do some."""
+
 SHORTEST = 5
 """Epochs below which a training that has ended was too short to be called sick for where it got."""
 
@@ -46,8 +49,14 @@ class FirstQuestion(Section):
     """Standard deviation of the output over the probe, relative to its range, below which the input is ignored."""
     growth: float = 2.0
     """Factor by which the spread must have grown since an earlier reading to count as a sign of life."""
+    resolution: float = 1e-7
+    """Spread that rounding in float32 leaves; below, growth is no sign of anything."""
     early: float = 0.05
     """Share of the planned epochs over which an output must have stayed constant."""
+    soon: float = 0.1
+    """Share of the planned epochs after which a training that did nothing but harm is given up."""
+    harm: float = 1.5
+    """Loss on the probe, relative to that of a constant answer, that counts as harm if it was lower before."""
     reach: float = 0.1
     """Relative change of the weights over all steps of the plan below which they end where they began."""
     patience: float = 0.3
@@ -71,6 +80,7 @@ class FirstQuestion(Section):
             (broken, 1.0),
             (self._stuck(signals), 0.99),
             (self._constant(signals, skill), 0.95),
+            (self._harmed(signals), 0.95),
             (self._too_slow(signals, skill), 0.95),
             (self._standing_still(signals, skill), 0.95),
             (self._ended_low(signals, skill), 0.95),
@@ -90,8 +100,8 @@ class FirstQuestion(Section):
         return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
 
     def is_doubtful(self, signals: Signals) -> bool:
-        """Whether the output did not vary at the last look: then another look is worth what it costs."""
-        return self._spread(signals, -1) <= self.constant_spread
+        """Whether the last look saw no output that varies, or harm: then another look is worth what it costs."""
+        return self._spread(signals, -1) <= self.constant_spread or self._is_worse_than_before(signals)
 
     def _broken(self, signals: Signals) -> str:
         if signals.is_loss_broken:
@@ -119,9 +129,25 @@ class FirstQuestion(Section):
         if not len(before) or skill > 1 - self.min_skill:
             return ""
         recent = spread[before[-1] :]
-        if (recent > self.constant_spread).any() or recent[-1] > self.growth * recent[:-1].min(initial=np.inf):
+        least = max(self.resolution, recent[:-1].min(initial=np.inf))
+        if (recent > self.constant_spread).any() or recent[-1] > self.growth * least:
             return ""
         return f"the output has varied by {recent.max():.1g} over the examples since epoch {epochs[before[-1]]}"
+
+    def _harmed(self, signals: Signals) -> str:
+        """Some of the plan is over, nothing was learnt, and the loss is far higher than before the first step."""
+        best = signals.best_scores
+        if signals.last.epoch < signals.epoch or signals.progress < self.soon or len(best) < SOONEST:
+            return ""
+        if not self.skill_of(signals, best[-1]) <= 1 - self.min_skill or not self._is_worse_than_before(signals):
+            return ""
+        times = signals.last.loss / signals.facts.constant_loss
+        return f"after {signals.epoch} epochs its loss is {times:.2g} times that of a constant answer, and was lower"
+
+    def _is_worse_than_before(self, signals: Signals) -> bool:
+        """Whether the loss on the probe is far above a constant answer's, and higher than before the first step."""
+        constant = signals.facts.constant_loss
+        return constant > 0 and signals.last.loss > max(signals.first.loss, self.harm * constant)
 
     def _too_slow(self, signals: Signals, skill: float) -> str:
         """At this pace neither the weights nor the loss get anywhere within the plan."""

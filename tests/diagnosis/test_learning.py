@@ -45,6 +45,7 @@ def test_a_constant_output_is_called_unless_it_grows() -> None:
     assert "varied by 1e-06" in ask(with_spreads(signals, [1e-6] * 4)).reason
     assert not ask(with_spreads(signals, [1e-6, 1e-6, 1e-6, 5e-6])).failed
     assert not ask(with_spreads(signals, [1e-2] * 4)).failed
+    assert ask(with_spreads(signals, [1e-14, 1e-14, 1e-14, 1e-8])).failed  # rounding
 
 
 def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() -> None:
@@ -53,6 +54,30 @@ def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() ->
     assert not ask(unseen).failed
     assert FirstQuestion().is_doubtful(unseen)
     assert not FirstQuestion().is_doubtful(with_spreads(signals, [1e-6, 1e-6, 1e-6, 1e-2]))
+
+
+@pytest.mark.parametrize(
+    ("losses", "epochs", "scores", "failed"),
+    [
+        ([3.0, 20.0, 20.0, 8.0], 16, 0.25, True),
+        ([3.0, 20.0, 20.0, 2.5], 16, 0.25, False),  # no harm is left
+        ([30.0, 20.0, 20.0, 8.0], 16, 0.25, False),  # it was worse before the first step
+        ([1.4, 20.0, 20.0, 2.0], 16, 0.25, False),  # not much worse than a constant answer
+        ([3.0, 20.0, 20.0, 8.0], 16, 0.5, False),  # it has begun to learn
+        ([3.0, 20.0], 1, 0.25, False),  # too early
+    ],
+)
+def test_a_training_that_did_nothing_but_harm_is_given_up_soon(
+    losses: list[float], epochs: int, scores: float, failed: bool
+) -> None:
+    signals = training([5.0] * epochs, logs={"val_accuracy": [scores] * epochs}, facts={"planned_epochs": 160})
+    readings = [replace(each, loss=loss, spread=0.1) for each, loss in zip(signals.readings, losses, strict=True)]
+    signals = replace(signals, readings=readings)
+    assert ask(signals).failed == failed
+    if failed:
+        assert "5.8 times that of a constant answer" in ask(signals).reason
+        assert FirstQuestion().is_doubtful(signals)
+        assert not ask(replace(signals, readings=readings[:-1])).failed  # looked at again before it is called
 
 
 def test_weights_that_cannot_get_anywhere_are_called_early() -> None:
