@@ -59,13 +59,15 @@ The callback changes nothing of the training: it looks at the network over up to
 the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 4, 16, 64, … up
 to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they find
 their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70 % of
-the plan, and at once where the loss becomes no number; where the output did not vary at the last look, there is another
-each time. Where `fit` reports no accuracy, how far the training came is known after a look only. With `on_sick="stop"`
-the first critical finding ends the training.
+the plan, and at once where the loss becomes no number; where the output did not vary at the last look, or the loss was
+far higher than before the first step, there is another then and after a twentieth of the plan. Where `fit` reports no
+accuracy, how far the training came is known after a look only. With `on_sick="stop"` the first critical finding ends
+the training.
 
-In MLflow a run has the tags `diagnosis.status` and `diagnosis.symptoms`, a few series over all layers
-(`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage, `diagnosis.json` with the series of every
-layer. `plumbline run RECIPE --seeds 5` also says which seeds got stuck where the others did not.
+In MLflow a run has the tags `diagnosis.status`, `diagnosis.symptoms` and `diagnosis.before` (what was found before the
+first step), a few series over all layers (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage,
+`diagnosis.json` with the series of every layer and `preflight.json` with what all checks saw.
+`plumbline run RECIPE --seeds 5` also says which seeds got stuck where the others did not.
 
 What a run, its pages, `plumbline check` and `plumbline diagnose` print of the remedies are overrides that its recipe
 takes and that change it; where no remedy of a finding is one, it says in words what to do.

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.diagnosis.figures import in_line
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.record import Tree, finding_from_tree
+from pipeline.diagnosis.record import Tree, finding_from_tree, report_from_tree
 from pipeline.errors import UserError
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.recipe.train import MIN_DIAGNOSED
@@ -20,6 +20,9 @@ from pipeline.tracking import RunFolder, RunRecord, absolute_uri
 
 DIAGNOSIS = "train/diagnosis.json"
 """The artifact of a run that holds its diagnosis."""
+
+PREFLIGHT = "train/preflight.json"
+"""The artifact of a run that holds what was said before its first step."""
 
 UNDIAGNOSED = (
     f"its training took fewer than {MIN_DIAGNOSED} epochs, or was on several devices, or has train.on_sick: ignore, or "
@@ -41,19 +44,27 @@ class Diagnosed:
     """Epochs that it took."""
     healthy_epochs: int = 0
     """Epochs after which it had learnt and nothing was wrong yet; 0: there were none."""
+    before: tuple[Finding, ...] = ()
+    """What the checks before the first step found above a note; a training may turn out healthy all the same."""
 
     def lines(self) -> Iterator[str]:
         """Yields what the terminal shows: the verdict, then each finding with what to do."""
         yield f"{self.run.name} {self.run.id[:SHORT]}: {'sick' if self.sick else 'healthy'}"
         for finding in self.findings:
-            place = f" in {', '.join(finding.layers)}" if finding.layers else ""
-            yield ""
-            since = f"epoch {finding.first_epoch}" + (f", step {finding.first_step}" if finding.first_step else "")
-            yield f"{finding.severity}  {finding.symptom}{place}, since {since} (confidence {finding.confidence:.0%})"
-            yield f"  {finding.message}"
-            shown = in_line(finding.figure) if finding.figure else ""
-            yield from [f"  {shown}"] if shown else []
-            yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.shown_remedies)
+            step = f", step {finding.first_step}" if finding.first_step else ""
+            yield from _lines(finding, f"since epoch {finding.first_epoch}{step}")
+        for finding in self.before:
+            yield from _lines(finding, "before the first step")
+
+
+def _lines(finding: Finding, when: str) -> Iterator[str]:
+    place = f" in {', '.join(finding.layers)}" if finding.layers else ""
+    yield ""
+    yield f"{finding.severity}  {finding.symptom}{place}, {when} (confidence {finding.confidence:.0%})"
+    yield f"  {finding.message}"
+    shown = in_line(finding.figure) if finding.figure else ""
+    yield from [f"  {shown}"] if shown else []
+    yield from (f"  - {remedy}: {remedy.why}" for remedy in finding.shown_remedies)
 
 
 def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda _: None) -> Diagnosed:
@@ -79,7 +90,13 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
         tree["skill"] or 0.0,
         tree["num_epochs"],
         tree.get("healthy_epochs", 0),
+        before=_found_before(uri, record.id),
     )
+
+
+def _found_before(uri: str | None, run_id: str) -> tuple[Finding, ...]:
+    tree = read_artifact(uri, run_id, PREFLIGHT)
+    return tuple(finding for finding in report_from_tree(tree).findings if finding.rank) if tree else ()
 
 
 def undiagnosed(run: RunRecord) -> UserError:

@@ -102,8 +102,10 @@ def replay(signals: Signals) -> list[Finding]:
     """The findings that the callback made of the same training, epoch by epoch."""
     findings: list[Finding] = []
     losses = {each.epoch: each["loss"] for each in signals.epochs}
+    looked = {each.epoch for each in signals.readings}
     for epoch in range(signals.epoch + 1):
-        if is_judged(epoch, signals.facts.planned_epochs) or not math.isfinite(losses.get(epoch, 0.0)):
+        judged = epoch in looked or is_judged(epoch, signals.facts.planned_epochs)
+        if judged or not math.isfinite(losses.get(epoch, 0.0)):
             findings = merged(findings, diagnose(replace(signals.until(epoch), ended=False)))
     return merged(findings, diagnose(replace(signals, ended=True)))
 

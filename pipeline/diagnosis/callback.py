@@ -140,7 +140,8 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         }
         begun, planned = self._first_epoch, self._facts.planned_epochs
         judged = is_judged(done - begun, planned - begun)
-        probed = is_probed(done - begun, planned - begun) or (judged and FIRST_QUESTION.is_doubtful(self.signals))
+        again = FIRST_QUESTION.looks_again(self.signals, done, judged=judged)
+        judged, probed = judged or again, again or is_probed(done - begun, planned - begun)
         clocked = self._clocked(done, values)
         self._epochs.append(self._asked_of(clocked) if probed or judged else clocked)
         if probed:

@@ -99,9 +99,16 @@ class FirstQuestion(Section):
         margin = facts.neighbours - facts.chance
         return float(score - facts.chance) / margin if margin >= self.min_margin else math.nan
 
-    def is_doubtful(self, signals: Signals) -> bool:
-        """Whether the last look saw no output that varies, or harm: then another look is worth what it costs."""
-        return self._spread(signals, -1) <= self.constant_spread or self._is_worse_than_before(signals)
+    def looks_again(self, signals: Signals, epoch: int, *, judged: bool) -> bool:
+        """Whether another look is worth what it costs: the last one saw no output that varies, or harm.
+
+        Args:
+            signals: Up to the epoch before.
+            epoch: Epochs completed now.
+            judged: Whether the rules are asked anyway; else a while must have passed since the last look.
+        """
+        doubtful = self._spread(signals, -1) <= self.constant_spread or self._is_worse_than_before(signals)
+        return doubtful and (judged or epoch - signals.last.epoch >= self._while(signals))
 
     def _broken(self, signals: Signals) -> str:
         if signals.is_loss_broken:
@@ -124,8 +131,7 @@ class FirstQuestion(Section):
             return ""
         spread = np.array([self._spread(signals, i) for i in range(len(signals.readings))])
         epochs = np.array([reading.epoch for reading in signals.readings])
-        since = signals.epoch - max(2.0, self.early * signals.facts.planned_epochs)
-        before = np.flatnonzero(epochs <= since)
+        before = np.flatnonzero(epochs <= signals.epoch - self._while(signals))
         if not len(before) or skill > 1 - self.min_skill:
             return ""
         recent = spread[before[-1] :]
@@ -190,6 +196,10 @@ class FirstQuestion(Section):
         if signals.last.loss > self.max_loss * worst > 0:
             return f"its loss on the probe is {signals.last.loss / worst:.2g} times that of a constant answer"
         return ""
+
+    def _while(self, signals: Signals) -> float:
+        """Epochs that count as a while."""
+        return max(2.0, self.early * signals.facts.planned_epochs)
 
     def _spread(self, signals: Signals, index: int) -> float:
         """Spread of the output, for values relative to that of the labels."""

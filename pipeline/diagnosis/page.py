@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.diagnosis.before import Report
 from pipeline.diagnosis.figures import drawn, legend
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.rules import RULES
@@ -21,17 +22,19 @@ MAPS: dict[str, tuple[Column, Callable[[np.ndarray], np.ndarray]]] = {
 """Heat maps: title, what is drawn, and on which scale."""
 
 
-def write_page(signals: Signals, findings: Sequence[Finding], path: Path) -> None:
+def write_page(signals: Signals, findings: Sequence[Finding], path: Path, *, before: Report | None = None) -> None:
     """Writes the page; it needs no other file.
 
     Args:
         signals: Of the training.
         findings: Made of them, the gravest first.
         path: Of the HTML file.
+        before: What was said before the first step; None: nothing is known of it.
     """
     page = render(
         "diagnosis.html",
         findings=findings,
+        before=before,
         meanings={rule.symptom: inspect.getdoc(type(rule)) for rule in RULES},
         figures={each.symptom: drawn(each.figure) for each in findings if each.figure},
         legends={each.symptom: legend(each.figure) for each in findings if each.figure},

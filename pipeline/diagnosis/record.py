@@ -1,4 +1,4 @@
-"""Signals and findings as JSON: what a run keeps of its diagnosis, and what a resumed training goes on from."""
+"""Signals, findings and checks as JSON: what a run keeps of them, and what a resumed training goes on from."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.diagnosis.before import Checked, Report
 from pipeline.diagnosis.figures import Figure
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import FirstQuestion
@@ -60,6 +61,24 @@ def finding_from_tree(tree: Tree) -> Finding:
 def _figure_from_tree(tree: Tree) -> Figure:
     lines = {name: tuple(values) for name, values in tree["lines"].items()}
     return Figure(**{**tree, "epochs": tuple(tree["epochs"]), "lines": lines})
+
+
+def report_to_tree(report: Report) -> Tree:
+    """Writes what the checks said before the first step, one after the other."""
+    checks = [
+        {"title": each.title, "seen": each.seen, "findings": [finding_to_tree(finding) for finding in each.findings]}
+        for each in report.checked
+    ]
+    return {"verdict": report.verdict, "checks": checks}
+
+
+def report_from_tree(tree: Tree) -> Report:
+    """Reads what `report_to_tree` wrote."""
+    checked = (
+        Checked(each["title"], each["seen"], tuple(finding_from_tree(finding) for finding in each["findings"]))
+        for each in tree["checks"]
+    )
+    return Report(tuple(checked))
 
 
 def diagnosis_to_tree(signals: Signals, findings: Sequence[Finding], *, stopped: bool = False) -> Tree:

@@ -10,8 +10,8 @@ TENTHS = (1, 2, 3, 5, 7)
 def is_probed(epoch: int, planned_epochs: int) -> bool:
     """Tells whether to probe after `epoch` epochs (0: before the first); the last of the plan always is.
 
-    None is in the last fifth but that: little happens between them that the end does not tell. Where the output did not
-    vary at the last one, `Diagnosis` probes whenever it judges as well.
+    None is in the last fifth but that: little happens between them that the end does not tell. Where the last one gave
+    cause for doubt, `Diagnosis` probes again sooner (`FirstQuestion.looks_again`).
     """
     if epoch in (0, planned_epochs):
         return True

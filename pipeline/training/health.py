@@ -2,21 +2,26 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from pipeline.batches import Batches
+from pipeline.diagnosis.before import Report
 from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.diagnose import merged
 from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.page import write_page
-from pipeline.diagnosis.record import diagnosis_to_tree
+from pipeline.diagnosis.record import Tree, diagnosis_to_tree, report_from_tree, report_to_tree
 from pipeline.diagnosis.reference import LARGEST
 from pipeline.diagnosis.signals import Column, Signals
 from pipeline.journal import Journal
 from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, trained_epochs
+
+PREFLIGHT = "preflight.json"
+"""The artifact of a training that holds what all checks said before its first step."""
 
 
 def watch(
@@ -81,8 +86,10 @@ def record(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequ
     folder.mkdir(exist_ok=True)
     findings = advise(merged(earlier, diagnosis.findings))
     tree = diagnosis_to_tree(diagnosis.signals, findings, stopped=diagnosis.stopped)
-    (folder / "diagnosis.json").write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
-    write_page(diagnosis.signals, findings, folder / "diagnosis.html")
+    _write(tree, folder / "diagnosis.json")
+    checks = folder / PREFLIGHT
+    before = report_from_tree(json.loads(checks.read_text(encoding="utf-8"))) if checks.exists() else None
+    write_page(diagnosis.signals, findings, folder / "diagnosis.html", before=before)
     for name in ("diagnosis.json", "diagnosis.html"):
         journal.log_artifact(folder / name)
     for epoch, values in summaries(diagnosis.signals):
@@ -98,6 +105,16 @@ def record_broken(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlie
     """Judges a training that ended within an epoch because its loss was no number, and records that."""
     diagnosis.break_off()
     record(diagnosis, journal, advise, earlier)
+
+
+def record_checks(report: Report, journal: Journal) -> None:
+    """Writes `artifacts/preflight.json`, and the tag by which runs are found in the UI."""
+    file = journal.path.parent / "artifacts" / PREFLIGHT
+    file.parent.mkdir(exist_ok=True)
+    _write(report_to_tree(report), file)
+    journal.log_artifact(file)
+    symptoms = [finding.symptom for finding in report.findings if finding.rank]
+    journal.set_tags({"diagnosis.before": ", ".join(symptoms) or "none"})
 
 
 def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:
@@ -118,6 +135,10 @@ def summaries(signals: Signals) -> Iterator[tuple[int, dict[str, float]]]:
             }
             known = {f"diagnosis/{name}": float(value) for name, value in values.items() if np.isfinite(value)}
             yield reading.epoch, known
+
+
+def _write(tree: Tree, file: Path) -> None:
+    file.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
 
 
 def _probe(validation: Batches) -> tuple[dict[str, np.ndarray], Any]:

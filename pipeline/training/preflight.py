@@ -11,7 +11,7 @@ from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.findings import Advise
 from pipeline.diagnosis.probe import plan_facts
 from pipeline.journal import Journal
-from pipeline.training.health import in_words
+from pipeline.training.health import in_words, record_checks
 
 LONG = 20_000
 """Steps of a training beside which those of a batch learnt by heart, at most `before.trial.MAX_STEPS` at each of its
@@ -69,6 +69,8 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         if self._diagnosis and self._begins and self.params["epochs"] * training.steps_per_epoch >= LONG:
             seen = self._tried(seen, *self._diagnosis.examples)
         report = judge(seen).advised(self._advise)
+        if self._begins:
+            record_checks(report, self._journal)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:

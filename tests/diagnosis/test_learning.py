@@ -19,6 +19,10 @@ def ask(signals: Signals) -> Learning:
     return FirstQuestion().ask(signals)
 
 
+def looks_again(signals: Signals, epoch: int, *, judged: bool = False) -> bool:
+    return FirstQuestion().looks_again(signals, epoch, judged=judged)
+
+
 def with_spreads(signals: Signals, spreads: Sequence[float]) -> Signals:
     readings = [replace(each, spread=spread) for each, spread in zip(signals.readings, spreads, strict=True)]
     return replace(signals, readings=readings)
@@ -52,8 +56,10 @@ def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() ->
     signals = with_spreads(training([1.386] * 10, **NOTHING), [1e-6] * 4)
     unseen = replace(signals, readings=signals.readings[:-1])
     assert not ask(unseen).failed
-    assert FirstQuestion().is_doubtful(unseen)
-    assert not FirstQuestion().is_doubtful(with_spreads(signals, [1e-6, 1e-6, 1e-6, 1e-2]))
+    looked = unseen.last.epoch
+    assert [looks_again(unseen, looked + epochs) for epochs in (1, 4, 5, 6)] == [False, False, True, True]
+    assert looks_again(unseen, looked + 1, judged=True)
+    assert not looks_again(with_spreads(signals, [1e-6, 1e-6, 1e-6, 1e-2]), 50, judged=True)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_a_training_that_did_nothing_but_harm_is_given_up_soon(
     assert ask(signals).failed == failed
     if failed:
         assert "5.8 times that of a constant answer" in ask(signals).reason
-        assert FirstQuestion().is_doubtful(signals)
+        assert looks_again(signals, 24)
         assert not ask(replace(signals, readings=readings[:-1])).failed  # looked at again before it is called
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.diagnosis.record import report_from_tree
 from pipeline.journal import read_journal
 from pipeline.training import preflight
 from tests.small_runs import Stages, model, train_section, train_small
@@ -39,9 +40,25 @@ def test_a_sick_training_is_told_tagged_and_shown(digits: Stages, tmp_path: Path
     tree = json.loads((tmp_path / "run/artifacts/diagnosis.json").read_text())
     assert (tree["status"], tree["epochs"]) == ("sick", [0, 1, 2, 4, 5])
     assert np.shape(tree["columns"]["gradient"]) == (5, len(tree["layers"]))
-    assert "<h1>Sick</h1>" in (tmp_path / "run/artifacts/diagnosis.html").read_text()
+    page = (tmp_path / "run/artifacts/diagnosis.html").read_text()
+    assert "<h1>Sick</h1>" in page
+    assert "<h2>Before the first step</h2>" in page
     shown = [record["path"] for record in records(tmp_path / "run", "artifact")]
-    assert {"artifacts/diagnosis.html", "artifacts/diagnosis.json"} <= set(shown)
+    assert {"artifacts/diagnosis.html", "artifacts/diagnosis.json", "artifacts/preflight.json"} <= set(shown)
+
+
+def test_what_all_checks_saw_before_the_first_step_is_kept(digits: Stages, tmp_path: Path) -> None:
+    for name, rate, found in (("sound", 0.01, "none"), ("high", 1.0, "learning_rate")):
+        section = train_section(epochs=5, optimizer={"type": "adam", "learning_rate": rate})
+        train_small(digits.prepared, tmp_path / name, model(type="mlp", units=[8]), section)
+        assert tags(tmp_path / name)["diagnosis.before"] == found
+    report = report_from_tree(json.loads((tmp_path / "high/artifacts/preflight.json").read_text()))
+    (finding,) = (each for each in report.findings if each.rank)
+    assert finding.evidence["learning rate"] == 1
+    assert str(finding.remedies[0]) == "train.optimizer.learning_rate=0.001"
+    assert "learning rate" in [each.title for each in report.checked if each.verdict == "warning"]
+    page = (tmp_path / "high/artifacts/diagnosis.html").read_text()
+    assert "A learning rate of 1 is too high for Adam" in page.split("<h2>Before the first step</h2>")[1]
 
 
 def test_a_rare_class_is_told_before_the_first_step_unless_it_is_weighted(digits: Stages, tmp_path: Path) -> None:
