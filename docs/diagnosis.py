@@ -40,7 +40,8 @@ COST = ROOT / "benchmarks/diagnosis_cost.txt"
 
 HEAD = """# Diagnosis of trainings
 
-Made by `make docs` from the rules in `pipeline/diagnosis/rules/`. It works on any compiled Keras model:
+Made by `make docs` from the rules in `pipeline/diagnosis/rules/`. It works on any Keras model with a compiled loss that
+keeps no state from batch to batch:
 
 ```python
 from pipeline.diagnosis import Diagnosis
@@ -59,10 +60,10 @@ The callback changes nothing of the training: it looks at the network over up to
 the network is large), by one compiled forward and backward pass, before the first step, after epochs 1, 4, 16, 64, … up
 to four fifths of the plan, and at its end. Beside losses and metrics it sees how long steps take, whether they find
 their batch ready, and how much memory is left. The rules are asked after each look and after 10, 20, 30, 50 and 70 % of
-the plan, and at once where the loss becomes no number; where the output did not vary at the last look, or the loss was
-far higher than before the first step, there is another then and after a twentieth of the plan. Where `fit` reports no
-accuracy, how far the training came is known after a look only. With `on_sick="stop"` the first critical finding ends
-the training.
+the plan, and at once where the loss becomes no number. Where the output did not vary at the last look, or the loss was
+far higher than before the first step and than a constant answer's, it looks again whenever the rules are asked, and
+after a twentieth of the plan. Where `fit` reports no accuracy, how far the training came is known after a look only.
+With `on_sick="stop"` the first critical finding ends the training.
 
 In MLflow a run has the tags `diagnosis.status`, `diagnosis.symptoms` and `diagnosis.before` (what was found before the
 first step), a few series over all layers (`diagnosis/largest_gradient`, …) and, in the artifacts of its train stage,
@@ -80,7 +81,10 @@ pointless. A finding stays once it is made. The first one names the cause; later
 Two answers need no training: the best **constant** answer (the most frequent class, the mean), and **nearest
 neighbours**, each example of the probe answered by the others. A training's *skill* is its accuracy placed between
 these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only where a training does not learn, and a
-note where it does: half of the units may be dead in a network that works.
+note where it does: half of the units may be dead in a network that works. Where neighbours are no better than chance, or
+there are none (text, several labels at once, several outputs), the skill is unknown: such a training is called sick if
+its output does not vary, its loss is broken or does harm, or neither loss nor score is better than the constant answer's
+after much of the plan; how far it could have come is not known.
 """
 
 PREFLIGHT = """## Before training: the pre-flight
@@ -173,7 +177,7 @@ ones do not: of a training of a few seconds it is several per cent.
 
 def page() -> str:
     """Returns the page as Markdown."""
-    parts = [HEAD, _fields(FirstQuestion()), "## Rules\n"]
+    parts = [HEAD, _fields(FirstQuestion()), f"*Source: {FirstQuestion.source}.*\n", "## Rules\n"]
     parts += [_table("symptom", [(rule.symptom, rule) for rule in RULES])]
     parts += [_described(rule.symptom, rule) for rule in RULES]
     parts += [PREFLIGHT, _table("looked at", [(check.title, check) for check in CHECKS])]

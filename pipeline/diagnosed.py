@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
+from pipeline.diagnosis import record
 from pipeline.diagnosis.figures import in_line
 from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.record import Tree, finding_from_tree, report_from_tree
@@ -18,11 +19,11 @@ from pipeline.recipe.train import MIN_DIAGNOSED
 from pipeline.runs import SHORT, named_run, open_existing, roots
 from pipeline.tracking import RunFolder, RunRecord, absolute_uri
 
-DIAGNOSIS = "train/diagnosis.json"
+DIAGNOSIS = f"train/{record.DIAGNOSIS}"
 """The artifact of a run that holds its diagnosis."""
 
-PREFLIGHT = "train/preflight.json"
-"""The artifact of a run that holds what was said before its first step."""
+PREFLIGHT = f"train/{record.PREFLIGHT}"
+"""The artifact of a run that holds what all checks said before its first step."""
 
 UNDIAGNOSED = (
     f"its training took fewer than {MIN_DIAGNOSED} epochs, or was on several devices, or has train.on_sick: ignore, or "
@@ -53,8 +54,10 @@ class Diagnosed:
         for finding in self.findings:
             step = f", step {finding.first_step}" if finding.first_step else ""
             yield from _lines(finding, f"since epoch {finding.first_epoch}{step}")
+        said = {finding.symptom for finding in self.findings}
         for finding in self.before:
-            yield from _lines(finding, "before the first step")
+            if finding.symptom not in said:
+                yield from _lines(finding, "before the first step")
 
 
 def _lines(finding: Finding, when: str) -> Iterator[str]:
@@ -78,19 +81,19 @@ def diagnosed(uri: str | None, name: str, *, say: Callable[[str], None] = lambda
     Raises:
         UserError: If there is no such run, or its training was not diagnosed.
     """
-    record = named_run(uri, name, say)
-    tree = read_artifact(uri, record.id, DIAGNOSIS)
+    named = named_run(uri, name, say)
+    tree = read_artifact(uri, named.id, DIAGNOSIS)
     if tree is None:
-        raise undiagnosed(record)
+        raise undiagnosed(named)
     findings = tuple(finding_from_tree(each) for each in tree["findings"])
     return Diagnosed(
-        record,
+        named,
         tree["status"] == "sick",
         findings,
         tree["skill"] or 0.0,
         tree["num_epochs"],
         tree.get("healthy_epochs", 0),
-        before=_found_before(uri, record.id),
+        before=_found_before(uri, named.id),
     )
 
 

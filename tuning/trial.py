@@ -22,6 +22,7 @@ from pipeline.imports import heavy_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import TrainConfig
+from pipeline.diagnosis.record import DIAGNOSIS
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell
@@ -31,9 +32,6 @@ from tuning.study import Result, read_rungs
 if TYPE_CHECKING:
     from pipeline.compute.cost import Cost
     from pipeline.tracking import Run
-
-DIAGNOSIS = "diagnosis.json"
-"""Artifact of a training that holds its diagnosis."""
 
 
 def run_trial(folder: Path, out: Path, objective: str, direction: Literal["min", "max"], tell: Tell) -> None:

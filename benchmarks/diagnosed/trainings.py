@@ -102,7 +102,7 @@ def replay(signals: Signals) -> list[Finding]:
     """The findings that the callback made of the same training, epoch by epoch."""
     findings: list[Finding] = []
     losses = {each.epoch: each["loss"] for each in signals.epochs}
-    looked = {each.epoch for each in signals.readings}
+    looked = {each.epoch for each in signals.readings[:-1]}
     for epoch in range(signals.epoch + 1):
         judged = epoch in looked or is_judged(epoch, signals.facts.planned_epochs)
         if judged or not math.isfinite(losses.get(epoch, 0.0)):

@@ -19,7 +19,7 @@ from pipeline.diagnosis.record import seen_from_text, seen_to_text
 from pipeline.diagnosis.schedule import is_judged, is_noise_measured, is_probed, is_watched
 from pipeline.diagnosis.signals import Epoch, Signals
 from pipeline.diagnosis.steps import StepWatch
-from pipeline.diagnosis.unfit import unfit_labels
+from pipeline.diagnosis.unfit import check_model, unfit_labels
 from pipeline.errors import UserError
 
 
@@ -106,14 +106,10 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks before the first step.
 
         Raises:
-            UserError: If the model has no compiled loss, or one that cannot take the labels.
+            UserError: If the model has no compiled loss, or one that cannot take the labels, or a stateful layer.
         """
         self._ended = False
-        if self.model.loss is None:
-            raise UserError(
-                f"Diagnosis: expected a model with a compiled loss. {self.model.name} has none: its own `train_step` "
-                "computes what is minimised, which cannot be looked at from outside. Leave the callback out"
-            )
+        check_model(self.model)
         if problem := unfit_labels(self.model, self._x, self._y):
             raise UserError(f"Diagnosis: {self.model.name} cannot learn from these labels: {problem}")
         planned, steps = self.params["epochs"], self.params.get("steps") or 0
@@ -140,7 +136,7 @@ class Diagnosis(keras.callbacks.Callback):  # type: ignore[misc]
         }
         begun, planned = self._first_epoch, self._facts.planned_epochs
         judged = is_judged(done - begun, planned - begun)
-        again = FIRST_QUESTION.looks_again(self.signals, done, judged=judged)
+        again = done < planned and FIRST_QUESTION.looks_again(self.signals, done, judged=judged)
         judged, probed = judged or again, again or is_probed(done - begun, planned - begun)
         clocked = self._clocked(done, values)
         self._epochs.append(self._asked_of(clocked) if probed or judged else clocked)

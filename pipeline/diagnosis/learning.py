@@ -2,21 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from models.section import Section
 from pipeline.diagnosis.signals import Column, Signals
-
-MIN_EPOCHS = 6
-"""Epochs below which nothing can be said of a trend."""
-
-SOONEST = 3
-"""Epochs below which no training is given up for the harm it did: the first steps may do some."""
-
-SHORTEST = 5
-"""Epochs below which a training that has ended was too short to be called sick for where it got."""
 
 Answer = Literal["yes", "too early", "no"]
 
@@ -39,7 +30,17 @@ class Learning:
 
 
 class FirstQuestion(Section):
-    """Compares a training with what needs no training: the best constant answer, and nearest neighbours."""
+    """Compares a training with what needs no training: the best constant answer, and nearest neighbours.
+
+    Where neighbours say nothing, since they are no better than a constant answer or there are none (text, several
+    labels at once), a training is known not to learn only if neither its loss nor its score beats that answer's.
+    """
+
+    source: ClassVar[str] = (
+        "Karpathy 2019, A Recipe for Training Neural Networks (the constant answer); Cover and Hart 1967 (nearest "
+        "neighbours); the thresholds are ours, set on the development half of the corpus below"
+    )
+    """Where it is from."""
 
     min_margin: float = 0.1
     """Nearest neighbours must be so much better than chance for their score to say anything."""
@@ -52,21 +53,30 @@ class FirstQuestion(Section):
     resolution: float = 1e-7
     """Spread that rounding in float32 leaves; below, growth is no sign of anything."""
     early: float = 0.05
-    """Share of the planned epochs over which an output must have stayed constant."""
+    """Share of the planned epochs over which an output must have stayed constant; after as many, at least two, there is
+    another look where the last gave cause for doubt."""
     soon: float = 0.1
     """Share of the planned epochs after which a training that did nothing but harm is given up."""
     harm: float = 1.5
-    """Loss on the probe, relative to that of a constant answer, that counts as harm if it was lower before."""
+    """Loss on the probe that counts as harm, relative to that before the first step and a constant answer's."""
+    soonest: int = 3
+    """Epochs below which no training is given up for the harm it did: the first steps may do some."""
     reach: float = 0.1
     """Relative change of the weights over all steps of the plan below which they end where they began."""
     patience: float = 0.3
     """Share of the planned epochs after which something must have been learnt, or be about to."""
+    min_means: int = 6
+    """Means of five epochs, one an epoch from the fifth on, below which nothing can be said of a trend."""
     half_way: float = 0.5
     """Skill above which something has been learnt."""
     min_gain: float = 0.1
     """Gain of skill over the last third of the epochs that counts as being about to."""
     min_fall: float = 0.02
-    """Fall of the training loss over the same third, relative to the constant answer's, that counts as well."""
+    """Fall of the training loss over the last third, relative to the constant answer's, that counts as well."""
+    min_score: float = 0.1
+    """Share of the way from chance to a perfect score that counts as learnt where neighbours say nothing."""
+    shortest: int = 5
+    """Epochs below which a training was too short to be called sick for where it got."""
     max_loss: float = 10.0
     """Loss on the probe, relative to that of a constant answer, above which it is worthless whatever the accuracy."""
 
@@ -83,6 +93,7 @@ class FirstQuestion(Section):
             (self._harmed(signals), 0.95),
             (self._too_slow(signals, skill), 0.95),
             (self._standing_still(signals, skill), 0.95),
+            (self._no_better(signals, skill), 0.9),
             (self._ended_low(signals, skill), 0.95),
         ):
             if reason:
@@ -107,8 +118,9 @@ class FirstQuestion(Section):
             epoch: Epochs completed now.
             judged: Whether the rules are asked anyway; else a while must have passed since the last look.
         """
-        doubtful = self._spread(signals, -1) <= self.constant_spread or self._is_worse_than_before(signals)
-        return doubtful and (judged or epoch - signals.last.epoch >= self._while(signals))
+        doubtful = self._spread(signals, -1) <= self.constant_spread or self._is_harmed(signals)
+        last = max(signals.last.epoch, signals.first_epoch)
+        return doubtful and (judged or epoch - last >= self._constant_epochs(signals))
 
     def _broken(self, signals: Signals) -> str:
         if signals.is_loss_broken:
@@ -130,8 +142,8 @@ class FirstQuestion(Section):
         if signals.last.epoch < signals.epoch:
             return ""
         spread = np.array([self._spread(signals, i) for i in range(len(signals.readings))])
-        epochs = np.array([reading.epoch for reading in signals.readings])
-        before = np.flatnonzero(epochs <= signals.epoch - self._while(signals))
+        epochs = np.array([max(reading.epoch, signals.first_epoch) for reading in signals.readings])
+        before = np.flatnonzero(epochs <= signals.epoch - self._constant_epochs(signals))
         if not len(before) or skill > 1 - self.min_skill:
             return ""
         recent = spread[before[-1] :]
@@ -141,19 +153,18 @@ class FirstQuestion(Section):
         return f"the output has varied by {recent.max():.1g} over the examples since epoch {epochs[before[-1]]}"
 
     def _harmed(self, signals: Signals) -> str:
-        """Some of the plan is over, nothing was learnt, and the loss is far higher than before the first step."""
-        best = signals.best_scores
-        if signals.last.epoch < signals.epoch or signals.progress < self.soon or len(best) < SOONEST:
+        """Nothing was learnt, or is about to be, and the loss is far higher than before the first step."""
+        if signals.last.epoch < signals.epoch or signals.progress < self.soon or len(signals.epochs) < self.soonest:
             return ""
-        if not self.skill_of(signals, best[-1]) <= 1 - self.min_skill or not self._is_worse_than_before(signals):
+        if not self._is_at_chance(signals) or not self._is_harmed(signals) or self._fall(signals) >= self.min_fall:
             return ""
         times = signals.last.loss / signals.facts.constant_loss
         return f"after {signals.epoch} epochs its loss is {times:.2g} times that of a constant answer, and was lower"
 
-    def _is_worse_than_before(self, signals: Signals) -> bool:
-        """Whether the loss on the probe is far above a constant answer's, and higher than before the first step."""
+    def _is_harmed(self, signals: Signals) -> bool:
+        """Whether the loss on the probe is far above that before the first step, and that of a constant answer."""
         constant = signals.facts.constant_loss
-        return constant > 0 and signals.last.loss > max(signals.first.loss, self.harm * constant)
+        return constant > 0 and signals.last.loss > self.harm * max(signals.first.loss, constant)
 
     def _too_slow(self, signals: Signals, skill: float) -> str:
         """At this pace neither the weights nor the loss get anywhere within the plan."""
@@ -171,35 +182,64 @@ class FirstQuestion(Section):
     def _standing_still(self, signals: Signals, skill: float) -> str:
         """After much of the plan little was learnt, and nothing lately."""
         best = signals.best_scores
-        if signals.progress < self.patience or len(best) < MIN_EPOCHS or math.isnan(skill):
+        if signals.progress < self.patience or len(best) < self.min_means or math.isnan(skill):
             return ""
         now, before = (self.skill_of(signals, score) for score in (best[-1], best[(len(best) - 1) * 2 // 3]))
-        losses = np.minimum.accumulate(signals.losses)
-        fall = (losses[len(losses) * 2 // 3] - losses[-1]) / max(signals.facts.constant_loss, losses[-1])
-        if now >= self.half_way or now - before >= self.min_gain or fall >= self.min_fall:
+        if now >= self.half_way or now - before >= self.min_gain or self._fall(signals) >= self.min_fall:
             return ""
         return (
             f"after {signals.epoch} epochs it has come {max(0.0, now):.0%} of the way from chance to nearest neighbours"
         )
 
+    def _no_better(self, signals: Signals, skill: float) -> str:
+        """Where the skill is unknown: after much of the plan neither loss nor score beat a constant answer."""
+        facts = signals.facts
+        if not math.isnan(skill) or signals.last.epoch < signals.epoch:
+            return ""
+        if signals.progress < self.patience or len(signals.epochs) < self.shortest:
+            return ""
+        worst = facts.constant_loss if facts.task == "labels" else self._worst_loss(signals)
+        beaten = min(signals.losses.min(initial=math.inf), signals.last.loss) < worst
+        learns = beaten or not self._is_at_chance(signals) or self._fall(signals) >= self.min_fall
+        if not worst > 0 or learns:
+            return ""
+        return f"after {signals.epoch} epochs neither its loss nor its score is better than a constant answer's"
+
+    def _is_at_chance(self, signals: Signals) -> bool:
+        """Whether the best score so far is hardly better than that of a constant answer."""
+        best, chance = float(signals.best_scores[-1]), signals.facts.chance
+        skill = self.skill_of(signals, best)
+        return skill <= 1 - self.min_skill or (math.isnan(skill) and best - chance <= self.min_score * (1 - chance))
+
     def _ended_low(self, signals: Signals, skill: float) -> str:
         facts = signals.facts
-        if not signals.ended or len(signals.epochs) < SHORTEST:
+        if not signals.ended or len(signals.epochs) < self.shortest:
             return ""
         if skill < self.min_skill:
             reference = f"nearest neighbours get {facts.neighbours:.3g}, chance {facts.chance:.3g}"
             return f"it ended at {signals.score:.3g}; {reference}"
-        # Where classes are rare, a constant answer is nearly perfect, and one that weighs them is no worse for losing
-        # to it: there the loss is held to that of not knowing.
-        unknowing = math.log(max(2, facts.num_classes)) if facts.task in ("classes", "binary", "labels") else 0.0
-        worst = max(facts.constant_loss, unknowing)
+        worst = self._worst_loss(signals)
         if signals.last.loss > self.max_loss * worst > 0:
             return f"its loss on the probe is {signals.last.loss / worst:.2g} times that of a constant answer"
         return ""
 
-    def _while(self, signals: Signals) -> float:
-        """Epochs that count as a while."""
-        return max(2.0, self.early * signals.facts.planned_epochs)
+    def _worst_loss(self, signals: Signals) -> float:
+        """Loss that a training must not exceed: a constant answer's, or that of not knowing where it is higher.
+
+        Where classes are rare, a constant answer is nearly perfect, and one that weighs them may well lose to it.
+        """
+        facts = signals.facts
+        unknowing = math.log(max(2, facts.num_classes)) if facts.task in ("classes", "binary", "labels") else 0.0
+        return float(max(facts.constant_loss, unknowing))
+
+    def _fall(self, signals: Signals) -> float:
+        """Fall of the training loss over the last third of the epochs, relative to the constant answer's."""
+        losses = np.minimum.accumulate(signals.losses)
+        return float((losses[len(losses) * 2 // 3] - losses[-1]) / max(signals.facts.constant_loss, losses[-1]))
+
+    def _constant_epochs(self, signals: Signals) -> float:
+        """Epochs over which an output must stay constant."""
+        return max(2.0, self.early * signals.planned_epochs)
 
     def _spread(self, signals: Signals, index: int) -> float:
         """Spread of the output, for values relative to that of the labels."""

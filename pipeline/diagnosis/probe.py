@@ -290,6 +290,8 @@ def _values_read() -> dict[int, tf.Tensor]:
 
 
 def _facts(block: Block, gradients: Sequence[Any]) -> LayerFacts:
+    known = block.layer.trainable_weights
+    cut = [weight.name for weight, gradient in zip(known, gradients, strict=False) if gradient is None]
     return LayerFacts(
         name=block.layer.name,
         kind=type(block.layer).__name__,
@@ -298,4 +300,5 @@ def _facts(block: Block, gradients: Sequence[Any]) -> LayerFacts:
         num_weights=sum(int(np.prod(weight.shape)) for weight in _weights(block.layer)),
         trainable=bool(block.layer.trainable_weights),
         connected=any(each is not None for each in gradients),
+        cut=tuple(cut) if len(cut) < len(known) else (),
     )

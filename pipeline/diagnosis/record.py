@@ -18,6 +18,12 @@ from pipeline.diagnosis.signals import Column, Epoch, Reading, Signals
 
 Tree = dict[str, Any]
 
+DIAGNOSIS = "diagnosis.json"
+"""The artifact of a training that holds its diagnosis."""
+
+PREFLIGHT = "preflight.json"
+"""The artifact of a training that holds what all checks said before its first step."""
+
 FACTS = ("planned_epochs", "constant_loss", "chance", "neighbours")
 """What of `Facts` a run keeps."""
 
@@ -69,7 +75,7 @@ def report_to_tree(report: Report) -> Tree:
         {"title": each.title, "seen": each.seen, "findings": [finding_to_tree(finding) for finding in each.findings]}
         for each in report.checked
     ]
-    return {"verdict": report.verdict, "checks": checks}
+    return {"checks": checks}
 
 
 def report_from_tree(tree: Tree) -> Report:

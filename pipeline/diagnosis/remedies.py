@@ -89,6 +89,7 @@ CONNECT = Remedy(
     {}, "connect these layers to the output by operations that have a gradient (not argmax, rounding or NumPy)"
 )
 LEAVE_OUT = Remedy({}, "leave it out (`data.ignore`), unless it is known where the model is used before the answer is")
+COLLECT = Remedy({}, "collect examples of each class, or take away the outputs that no label asks for")
 USE = Remedy({}, "call these layers where the network computes its output, or take them out")
 UNFREEZE = Remedy({}, "load trained weights into these layers, or set them trainable before `compile`")
 REGISTER = Remedy(

@@ -58,6 +58,8 @@ class LayerFacts:
     trainable: bool = True
     connected: bool = True
     """Whether a gradient can reach its weights at all."""
+    cut: tuple[str, ...] = ()
+    """Names of trainable weights that none can reach, where it reaches others of the layer."""
 
     @property
     def fan_in(self) -> float:
@@ -226,7 +228,7 @@ class Signals:
         before, now = self.losses[-2 * num_epochs : -num_epochs].mean(), self.losses[-num_epochs:].mean()
         if before == 0:
             return 0.0 if now == 0 else -math.inf
-        return float(1 - now / before)
+        return float((before - now) / abs(before))
 
     @property
     def is_loss_broken(self) -> bool:

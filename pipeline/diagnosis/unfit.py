@@ -1,4 +1,4 @@
-"""Whether a loss can be computed from a model's output and some labels at all: asked before anything computes it."""
+"""Whether a model can be looked at, and its loss computed from some labels, at all: asked before anything is."""
 
 from typing import Any
 
@@ -6,8 +6,33 @@ import keras
 import numpy as np
 
 from pipeline.diagnosis.task import BINARY, CLASSES, VALUES, labels_problem, task_of
+from pipeline.errors import UserError
 
 Shape = tuple[int | None, ...]
+
+
+def check_model(model: keras.Model) -> None:
+    """Refuses a model that cannot be looked at between two steps of a training.
+
+    Args:
+        model: Compiled or not.
+
+    Raises:
+        UserError: If it has no compiled loss, or a state that an inference changes.
+    """
+    if not getattr(model, "compiled", False):
+        raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")
+    if model.loss is None:
+        raise UserError(
+            f"{model.name}: expected a model with a compiled loss. It has none: what is minimised is computed by a "
+            "`train_step` or `add_loss` of its own, which cannot be looked at from outside. Leave the diagnosis out"
+        )
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.RNN) and layer.stateful:
+            raise UserError(
+                f"{model.name}: expected layers that keep nothing from batch to batch. {layer.name} is stateful: a "
+                "look at the network would change its training. Leave the diagnosis out (train.on_sick: ignore)"
+            )
 
 
 def unfit_labels(model: keras.Model, x: Any, labels: Any) -> str:

@@ -1,4 +1,4 @@
-"""Diagnoses a training of a recipe: probes the validation split, puts what is found into the stage's record."""
+"""Diagnoses a training of a recipe by the validation split; puts what is found into the stage's record."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,11 @@ from pipeline.diagnosis.callback import Diagnosis
 from pipeline.diagnosis.diagnose import merged
 from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.page import write_page
-from pipeline.diagnosis.record import Tree, diagnosis_to_tree, report_from_tree, report_to_tree
+from pipeline.diagnosis.record import DIAGNOSIS, PREFLIGHT, Tree, diagnosis_to_tree, report_from_tree, report_to_tree
 from pipeline.diagnosis.reference import LARGEST
 from pipeline.diagnosis.signals import Column, Signals
 from pipeline.journal import Journal
 from pipeline.recipe.train import MIN_DIAGNOSED, TrainConfig, trained_epochs
-
-PREFLIGHT = "preflight.json"
-"""The artifact of a training that holds what all checks said before its first step."""
 
 
 def watch(
@@ -86,11 +83,11 @@ def record(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlier: Sequ
     folder.mkdir(exist_ok=True)
     findings = advise(merged(earlier, diagnosis.findings))
     tree = diagnosis_to_tree(diagnosis.signals, findings, stopped=diagnosis.stopped)
-    _write(tree, folder / "diagnosis.json")
+    _write(tree, folder / DIAGNOSIS)
     checks = folder / PREFLIGHT
     before = report_from_tree(json.loads(checks.read_text(encoding="utf-8"))) if checks.exists() else None
     write_page(diagnosis.signals, findings, folder / "diagnosis.html", before=before)
-    for name in ("diagnosis.json", "diagnosis.html"):
+    for name in (DIAGNOSIS, "diagnosis.html"):
         journal.log_artifact(folder / name)
     for epoch, values in summaries(diagnosis.signals):
         journal.log_metrics(values, step=epoch - 1)
@@ -108,8 +105,10 @@ def record_broken(diagnosis: Diagnosis, journal: Journal, advise: Advise, earlie
 
 
 def record_checks(report: Report, journal: Journal) -> None:
-    """Writes `artifacts/preflight.json`, and the tag by which runs are found in the UI."""
+    """Writes `artifacts/preflight.json`, and the tag by which runs are found in the UI, unless they are there."""
     file = journal.path.parent / "artifacts" / PREFLIGHT
+    if file.exists():
+        return
     file.parent.mkdir(exist_ok=True)
     _write(report_to_tree(report), file)
     journal.log_artifact(file)

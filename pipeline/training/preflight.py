@@ -69,8 +69,7 @@ class Preflight(keras.callbacks.Callback):  # type: ignore[misc]
         if self._diagnosis and self._begins and self.params["epochs"] * training.steps_per_epoch >= LONG:
             seen = self._tried(seen, *self._diagnosis.examples)
         report = judge(seen).advised(self._advise)
-        if self._begins:
-            record_checks(report, self._journal)
+        record_checks(report, self._journal)
         said = {finding.symptom for finding in self._diagnosis.findings if finding.rank} if self._diagnosis else ()
         for finding in report.findings:
             if finding.rank and finding.symptom not in said:

@@ -45,6 +45,17 @@ class OwnStep(keras.Model):  # type: ignore[misc]
         return {f"my_{name}": value for name, value in super().train_step(data).items()}
 
 
+class HalfCut(layers.Layer):  # type: ignore[misc]
+    """Scales by the rounded value of a weight."""
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(input_shape[-1], 16), name="kernel")
+        self.scale = self.add_weight(shape=(16,), initializer="ones", name="scale")
+
+    def call(self, x: Any) -> Any:
+        return tf.nn.relu(tf.matmul(x, self.kernel)) * tf.stop_gradient(self.scale)
+
+
 class OwnWeights(keras.Model):  # type: ignore[misc]
     """Weights of the model itself, in no layer."""
 
@@ -90,6 +101,21 @@ def tagging() -> Fitted:
     return model, tokens, tokens % 3
 
 
+def one_hot_tagging() -> Fitted:
+    """The same with labels of three axes, of numbers with several columns."""
+    model = keras.Sequential([layers.Dense(18), layers.Reshape((6, 3)), layers.Softmax()])
+    model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"])
+    x = RNG.normal(size=(192, 6)).astype("float32")
+    return model, x, np.eye(3, dtype="float32")[(x > 0).astype(int) + (x > 1)]
+
+
+def half_cut() -> Fitted:
+    """A layer of one's own one of whose weights no gradient reaches."""
+    model = keras.Sequential([HalfCut(), layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    return model, X, Y
+
+
 def own_loss() -> Fitted:
     """With labels that NumPy made: float64."""
     model = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(1)])
@@ -124,6 +150,7 @@ MODELS: tuple[Callable[[], Fitted], ...] = (
     own_step,
     own_weights,
     tagging,
+    one_hot_tagging,
     own_loss,
     two_outputs_one_loss,
     vector_metric,
@@ -143,12 +170,20 @@ def test_it_is_watched_to_its_end_and_not_called_sick(made: Callable[[], Fitted]
     assert [finding.symptom for finding in diagnosis.findings if finding.severity == "critical"] == []
 
 
-@pytest.mark.parametrize("made", [functions, operations, own_weights, tagging, own_loss, two_outputs_one_loss])
+@pytest.mark.parametrize(
+    "made", [functions, operations, own_weights, tagging, one_hot_tagging, own_loss, two_outputs_one_loss]
+)
 def test_it_is_looked_at_before_it_trains(made: Callable[[], Fitted]) -> None:
     keras.utils.set_random_seed(2)
     model, x, y = made()
     symptoms = [finding.symptom for finding in preflight(model, x, y).findings if finding.rank]
     assert set(symptoms) <= {"not_loadable"}
+
+
+def test_a_weight_that_no_gradient_reaches_is_named() -> None:
+    model, x, y = half_cut()
+    said = [finding.message for finding in preflight(model, x, y).findings if finding.symptom == "unreached_weights"]
+    assert said == ["No gradient can reach scale of half_cut: the graph is cut behind it."]
 
 
 def test_a_model_without_layers_is_watched_as_far_as_can_be() -> None:
@@ -172,3 +207,14 @@ def test_a_model_without_a_compiled_loss_is_refused_before_the_first_step() -> N
     model.compile("adam")
     with pytest.raises(UserError, match="expected a model with a compiled loss"):
         model.fit(X, Y, verbose=0, callbacks=[Diagnosis(X, Y)])
+    with pytest.raises(UserError, match="expected a model with a compiled loss"):
+        preflight(model, X, Y)
+
+
+def test_a_stateful_layer_is_refused_since_a_look_would_change_its_state() -> None:
+    model = keras.Sequential([keras.Input(batch_shape=(32, 4, 1)), layers.LSTM(4, stateful=True), layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.raises(UserError, match="lstm is stateful"):
+        model.fit(X[..., None], Y, batch_size=32, verbose=0, callbacks=[Diagnosis(X[..., None], Y)])
+    with pytest.raises(UserError, match="lstm is stateful"):
+        preflight(model, X[..., None], Y)

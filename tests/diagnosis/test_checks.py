@@ -156,6 +156,12 @@ PLANTED = [
     ),
     Planted(
         "unreached_weights",
+        lambda: seen(facts={"layers": (LAYERS[0], replace(LAYERS[1], cut=("scale",)), LAYERS[2])}),
+        lambda: seen(facts={"layers": (LAYERS[0], replace(LAYERS[1], cut=()), LAYERS[2])}),
+        layer="second",
+    ),
+    Planted(
+        "unreached_weights",
         lambda: seen(trial=replace(TRIAL, unmoved=("spare",))),
         lambda: seen(),
         layer="spare",
@@ -215,7 +221,9 @@ PLANTED = [
         lambda: seen(class_counts=(1000, 9), balanced=True),
     ),
     Planted("class_imbalance", lambda: seen(class_counts=(100, 9)), lambda: seen(class_counts=(80, 9)), "note"),
-    Planted("leakage", lambda: seen(leaks=Leaks(shared=3)), lambda: seen()),
+    Planted("class_imbalance", lambda: seen(class_counts=(90, 0, 80)), lambda: seen(class_counts=(90, 10, 80)), "note"),
+    Planted("class_imbalance", lambda: seen(class_counts=(90, 0)), lambda: seen(class_counts=(90, 10))),
+    Planted("leakage", lambda: seen(leaks=Leaks(shared=3)), lambda: seen(leaks=Leaks(shared=0))),
     Planted("leakage", lambda: seen(leaks=Leaks(telling=("code",))), lambda: seen(leaks=None)),
     Planted("leakage", lambda: seen(leaks=Leaks(told=("columns code tell the label",))), lambda: seen()),
     Planted("leakage", lambda: seen(leaks=Leaks(notes=("3 pairs look alike",))), lambda: seen(), "note"),

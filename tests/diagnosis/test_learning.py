@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,27 +64,43 @@ def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() ->
 
 
 @pytest.mark.parametrize(
-    ("losses", "epochs", "scores", "failed"),
+    ("probed", "losses", "score", "failed"),
     [
-        ([3.0, 20.0, 20.0, 8.0], 16, 0.25, True),
-        ([3.0, 20.0, 20.0, 2.5], 16, 0.25, False),  # no harm is left
-        ([30.0, 20.0, 20.0, 8.0], 16, 0.25, False),  # it was worse before the first step
-        ([1.4, 20.0, 20.0, 2.0], 16, 0.25, False),  # not much worse than a constant answer
-        ([3.0, 20.0, 20.0, 8.0], 16, 0.5, False),  # it has begun to learn
-        ([3.0, 20.0], 1, 0.25, False),  # too early
+        ([3.0, 20.0, 20.0, 8.0], [8.0] * 16, 0.25, True),
+        ([3.0, 20.0, 8.0], [8.0] * 4, 0.25, False),  # too early in the plan
+        ([3.0, 20.0, 20.0, 4.0], [8.0] * 16, 0.25, False),  # hardly worse than before the first step
+        ([1.0, 20.0, 20.0, 2.0], [8.0] * 16, 0.25, False),  # hardly worse than a constant answer
+        ([3.0, 20.0, 20.0, 8.0], list(np.linspace(20, 8, 16)), 0.25, False),  # its loss falls
+        ([3.0, 20.0, 20.0, 8.0], [8.0] * 16, 0.5, False),  # it has begun to learn
     ],
 )
 def test_a_training_that_did_nothing_but_harm_is_given_up_soon(
-    losses: list[float], epochs: int, scores: float, failed: bool
+    probed: list[float], losses: list[float], score: float, failed: bool
 ) -> None:
-    signals = training([5.0] * epochs, logs={"val_accuracy": [scores] * epochs}, facts={"planned_epochs": 160})
-    readings = [replace(each, loss=loss, spread=0.1) for each, loss in zip(signals.readings, losses, strict=True)]
+    signals = training(losses, logs={"val_accuracy": [score] * len(losses)}, facts={"planned_epochs": 160})
+    readings = [replace(each, loss=loss, spread=0.1) for each, loss in zip(signals.readings, probed, strict=True)]
     signals = replace(signals, readings=readings)
     assert ask(signals).failed == failed
     if failed:
         assert "5.8 times that of a constant answer" in ask(signals).reason
         assert looks_again(signals, 24)
         assert not ask(replace(signals, readings=readings[:-1])).failed  # looked at again before it is called
+
+
+def test_harm_is_not_called_before_the_third_epoch_of_a_short_plan() -> None:
+    for num_epochs, failed in ((2, False), (3, True)):
+        signals = training([8.0] * num_epochs, facts={"planned_epochs": 20}, score=0.25, loss=8.0)
+        readings = [*signals.readings[:1], replace(signals.last, epoch=num_epochs, spread=0.1)]
+        signals = replace(signals, readings=[replace(readings[0], loss=3.0), readings[1]])
+        assert ask(signals).failed == failed
+
+
+def test_a_training_that_begins_later_is_looked_at_again_by_its_own_plan() -> None:
+    late = with_spreads(training([1.386] * 10, **NOTHING), [1e-6] * 4)
+    late = replace(
+        late, epochs=[replace(each, epoch=each.epoch + 80) for each in late.epochs], readings=late.readings[:1]
+    )
+    assert [looks_again(late, epoch) for epoch in (81, 82)] == [False, True]
 
 
 def test_weights_that_cannot_get_anywhere_are_called_early() -> None:
@@ -114,10 +131,29 @@ def test_a_training_that_ended_is_held_to_nearest_neighbours() -> None:
     assert "times that of a constant" in ask(training([0.6] * 20, loss=50.0, ended=True)).reason
 
 
-def test_where_neighbours_are_no_better_than_chance_nothing_is_said_of_skill() -> None:
-    signals = training([1.386] * 40, facts={"neighbours": 0.3}, ended=True, **NOTHING)
+@pytest.mark.parametrize(
+    ("facts", "losses", "changes", "failed"),
+    [
+        ({}, [1.39] * 40, {}, True),
+        ({}, [1.39] * 4, {}, False),  # too short
+        ({}, [1.39] * 40, {"score": 0.4}, False),  # better than chance
+        ({}, [1.39] * 40, {"loss": 1.3}, False),  # or than the constant answer's loss, on the probe
+        ({}, [1.3] * 40, {}, False),  # and on what it was trained with
+        ({}, list(np.linspace(2.0, 1.39, 40)), {}, False),  # it still falls
+        ({"chance": float("nan")}, [1.39] * 40, {}, False),  # nothing is known
+        ({"task": "labels", "constant_loss": 0.32, "chance": 0.9}, [0.33] * 40, {"score": 0.9, "loss": 0.33}, True),
+        ({"task": "labels", "constant_loss": 0.32, "chance": 0.9}, [0.33] * 40, {"score": 0.9, "loss": 0.3}, False),
+        # Rare classes that are weighted: worse than a constant answer, better than not knowing.
+        ({"constant_loss": 0.1, "chance": 0.98}, [0.6] * 40, {"score": 0.9, "loss": 0.5}, False),
+    ],
+)
+def test_where_neighbours_say_nothing_a_training_is_held_to_the_constant_answer_alone(
+    facts: dict[str, Any], losses: list[float], changes: dict[str, float], failed: bool
+) -> None:
+    known = {**facts, "neighbours": facts.get("chance", 0.25) + 0.01}
+    signals = training(losses, facts=known, ended=True, **{"score": 0.25, "loss": 1.39, **changes})
     assert np.isnan(ask(signals).skill)
-    assert not ask(signals).failed
+    assert ask(signals).failed == failed
 
 
 def test_a_training_that_moved_is_not_too_slow_at_its_end_where_skill_is_unknown() -> None:

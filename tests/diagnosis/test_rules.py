@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pipeline.diagnosis.rollback import healthy_epochs
 from pipeline.diagnosis.rules import RULES, SYMPTOMS
 from pipeline.diagnosis.siblings import stuck
 from pipeline.diagnosis.signals import Column, Signals
+from pipeline.diagnosis.task import Task, labels_problem
 from tests.diagnosis.made_up import LAYERS, training
 
 FLAT = [1.386] * 40
@@ -22,6 +24,7 @@ FAILED = {"score": 0.25, "loss": 1.386}
 LINEAR = tuple(replace(layer, activations=()) for layer in LAYERS[:2])
 SIGMOID = tuple(replace(layer, activations=("sigmoid",)) for layer in LAYERS[:2])
 NARROW = (replace(LAYERS[0], width=2), LAYERS[1], LAYERS[2])
+LOGITS_TWICE = {"output_activation": "softmax", "from_logits": True, "logits_known": True}
 FALLING = [1.386 - 0.004 * i for i in range(40)]
 JUMPING = [1.2 + 0.4 * (i % 2) for i in range(40)]
 
@@ -52,6 +55,13 @@ def values(losses: list[float], val_losses: list[float], **changes: object) -> S
     return training(losses, ended=True, logs={"val_loss": val_losses}, facts=facts, **changes)
 
 
+def coded(labels: list[Any]) -> str:
+    """What is said of labels, class indices or one-hot, of a network with four outputs."""
+    array = np.array(labels)
+    loss = "categorical_crossentropy" if array.ndim == 2 else "sparse_categorical_crossentropy"
+    return labels_problem(Task("classes", loss, None, False, array), array, 4)
+
+
 def rising(first: float, last: float) -> list[float]:
     return list(np.linspace(first, last, 40))
 
@@ -59,13 +69,30 @@ def rising(first: float, last: float) -> list[float]:
 PLANTED = [
     Planted(
         "wrong_labels",
-        lambda: training(facts={"labels_problem": "labels go from 1 to 4, but there are 4 outputs, from 0"}),
-        lambda: training(),
+        lambda: training(facts={"labels_problem": coded([1, 2, 3, 4])}),
+        lambda: training(facts={"labels_problem": coded([0, 1, 2, 3])}),
+    ),
+    Planted(
+        "wrong_labels",
+        lambda: training(facts={"labels_problem": coded([[0.5, 0.4, 0, 0]])}),
+        lambda: training(facts={"labels_problem": coded([[0.5, 0.4995, 0, 0]])}),
     ),
     Planted(
         "improper_activation",
         lambda: failed(facts={"output_activation": "relu"}),
         lambda: failed(facts={"output_activation": "linear", "from_logits": True}),
+        "output",
+    ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={"output_activation": "linear"}),
+        lambda: failed(facts={"output_activation": "linear", "loss": "categorical_hinge"}),
+        "output",
+    ),
+    Planted(
+        "improper_activation",
+        lambda: failed(facts={**LOGITS_TWICE, "loss": "categorical_focal_crossentropy"}),
+        lambda: failed(facts={**LOGITS_TWICE, "from_logits": False}),
         "output",
     ),
     Planted(
@@ -172,6 +199,11 @@ PLANTED = [
         lambda: failed([4.0, 3.0, 2.0, 1.5, 1.4, 1.4, 1.5, 1.4, 1.6, 1.5]),
     ),
     Planted(
+        "diverging",
+        lambda: failed([1.4, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 12.0]),
+        lambda: failed([*np.linspace(-1, -3, 10), -2.9, -2.9, -2.9], facts={"constant_loss": float("nan")}),
+    ),
+    Planted(
         "oscillating_loss",
         lambda: failed(JUMPING),
         lambda: failed([1.2 + 0.04 * (i % 2) for i in range(40)]),
@@ -203,6 +235,12 @@ PLANTED = [
         "overfitting",
         lambda: values(rising(1.0, 0.1), rising(0.2, 0.4), score=0.85),
         lambda: values(rising(1.0, 0.1), rising(0.2, 0.21), score=0.85),
+        severity="note",
+    ),
+    Planted(
+        "overfitting",
+        lambda: values(rising(1.0, 0.1), rising(0.2, 0.4), score=0.85),
+        lambda: values(rising(1.0, -3.0), rising(-0.5, 0.1), score=0.85),
         severity="note",
     ),
     Planted(

@@ -15,7 +15,6 @@ from pipeline.diagnosis.before.checks import CHECKS
 from pipeline.diagnosis.before.seen import Leaks, Seen
 from pipeline.diagnosis.findings import Advise, Finding
 from pipeline.diagnosis.remedies import Remedy
-from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -93,12 +92,13 @@ def preflight(
         batch_size: Likewise.
 
     Raises:
-        UserError: If the model is not compiled, or examples and labels are no arrays of equal length.
+        UserError: If the model has no compiled loss or a stateful layer, or examples and labels are no arrays of equal
+            length.
     """
     from pipeline.diagnosis.before.look import find_leaks, look
     from pipeline.diagnosis.examples import check_arrays
+    from pipeline.diagnosis.unfit import check_model
 
-    if not getattr(model, "compiled", False):
-        raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")
+    check_model(model)
     check_arrays(x=x, y=y)
     return judge(look(model, x, y, epochs=epochs, batch_size=batch_size, leaks=find_leaks(x, y, x_val)))

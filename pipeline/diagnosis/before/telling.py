@@ -25,13 +25,13 @@ def telling_columns(columns: np.ndarray, labels: Any) -> list[int]:
 
     Args:
         columns: `(n, columns)`; arrays of other shapes have none.
-        labels: Class indices `(n,)` or `(n, 1)`, one-hot `(n, classes)`, or values `(n,)`.
+        labels: Class indices `(n,)` or `(n, 1)`, one-hot `(n, classes)`, or values `(n,)`; none are told by others.
 
     Returns:
         Their places.
     """
     y = np.asarray(labels)[:NUM_EXAMPLES] if not isinstance(labels, dict | list | tuple) else np.zeros(0)
-    if columns.ndim != 2 or columns.shape[1] < 2 or len(y) < MIN_EXAMPLES:
+    if columns.ndim != 2 or columns.shape[1] < 2 or y.ndim > 2 or len(y) < MIN_EXAMPLES:
         return []
     rows = columns[:NUM_EXAMPLES]
     if y.ndim == 2:

@@ -23,12 +23,12 @@ class Diverging(Rule):
     """Recent training loss relative to the lowest one."""
 
     def findings(self, signals: Signals, learning: Learning) -> Iterator[Finding]:
-        """Compares the last three epochs with the best one, where both are above the constant answer."""
+        """Compares the last three epochs with the best one; a loss below 0 has no such ratio."""
         losses = signals.losses
         if len(losses) < 5 or not np.isfinite(losses).all():
             return
         recent, best = float(losses[-3:].mean()), float(losses.min())
-        if recent <= self.max_rise * best or recent <= signals.facts.constant_loss:
+        if best <= 0 or recent <= self.max_rise * best or recent <= signals.facts.constant_loss:
             return
         yield self.finding(
             signals,

@@ -9,12 +9,14 @@ from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH, Re
 from pipeline.diagnosis.rules.rule import Rule, if_failed
 from pipeline.diagnosis.signals import RANGES, Facts, Signals
 
+LOG_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
+"""Losses that take the logits that an output activation of Keras keeps, whatever they are told."""
+
 PROPER = {"classes": ("softmax",), "binary": ("sigmoid",), "labels": ("sigmoid",)}
-"""Output activations that give what the losses of a task take, where they do not take logits."""
+"""Output activations that give what the cross-entropies of a task take, where they do not take logits."""
 
 HARMLESS = {("classes", "sigmoid")}
 """Keras hands the logits of a sigmoid to the loss, which trains as if it were a softmax."""
-
 
 LINEAR = "No hidden layer has an activation: together they are one linear layer."
 
@@ -66,7 +68,7 @@ class _Fault(NamedTuple):
 
 def is_harmless(facts: Facts) -> bool:
     """Whether Keras trains as if the output were right, since its activation hands the logits on to the loss."""
-    if len(facts.layers[-1].activations) > 1:
+    if len(facts.layers[-1].activations) > 1 or facts.loss not in LOG_LOSSES:
         return False
     return (facts.task, facts.output_activation) in HARMLESS or (facts.from_logits and facts.logits_known)
 
@@ -79,14 +81,15 @@ def linear_layers(facts: Facts) -> list[str]:
 
 def output_problem(facts: Facts) -> str:
     """Says why the output does not fit the loss; an empty text: it does."""
-    given, proper = facts.output_activation, PROPER.get(facts.task, ())
+    given = facts.output_activation
+    proper = PROPER.get(facts.task, ()) if facts.loss.endswith("crossentropy") else ()
     chain = [name for name in facts.layers[-1].activations if name != "unknown"]
     if len(chain) > 1 and chain[0] in RANGES:
         return f"The output goes through {' and '.join(chain)}, one after the other."
     if facts.from_logits:
         if given not in ("softmax", "sigmoid"):
             return ""
-        known = " Keras notices and leaves one out." if facts.logits_known else ""
+        known = " Keras notices and leaves one out." if is_harmless(facts) else ""
         return f"The loss takes logits, but the output has a {given} already: it is applied twice.{known}"
     if given == "softmax" and facts.num_outputs == 1:
         return "A softmax over one output is always 1."

@@ -37,7 +37,8 @@ class Overfitting(Rule):
             return
         best = int(values.argmin())
         epoch = validated.epochs[best].epoch
-        rise = float(values[-3:].mean() / max(values[best], 1e-12) - 1)
+        # A loss at or below 0 has no such ratio.
+        rise = float(values[-3:].mean() / values[best] - 1) if values[best] > 0 else math.nan
         risen = rise >= self.max_rise and losses[-1] < losses[best]
         of = "accuracy" if validated.accuracy_name else "loss"
         gap, skill = self._gap(validated) if of == "accuracy" else (self._gap_of_losses(validated), learning.skill)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.diagnosis.before.check import Check
 from pipeline.diagnosis.before.seen import Seen
 from pipeline.diagnosis.findings import Finding
-from pipeline.diagnosis.remedies import BALANCE, OVERSAMPLE
+from pipeline.diagnosis.remedies import BALANCE, COLLECT, OVERSAMPLE
 
 
 class ClassBalance(Check):
@@ -25,20 +25,30 @@ class ClassBalance(Check):
     """The same, called high imbalance in the survey."""
 
     def words(self, seen: Seen) -> str:
-        """The smallest and the largest share."""
-        if not seen.class_counts:
+        """The smallest and the largest share of the classes that there are."""
+        counts = [count for count in seen.class_counts or () if count]
+        if not counts:
             return ""
-        total = sum(seen.class_counts)
-        return f"{min(seen.class_counts) / total:.1%} to {max(seen.class_counts) / total:.1%} of the examples a class"
+        return f"{min(counts) / sum(counts):.1%} to {max(counts) / sum(counts):.1%} of the examples a class"
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
-        """Compares the largest class with the smallest."""
+        """Compares the largest class with the smallest; those without an example are outputs that nothing asks for."""
         counts = seen.class_counts or ()
-        ratio = max(counts) / max(1, min(counts))
+        there = [count for count in counts if count]
+        absent = [str(place) for place, count in enumerate(counts) if not count]
+        if absent:
+            named = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
+            yield self.finding(
+                "warning" if len(there) < 2 else "note",
+                f"No training example is of class {named}: {len(there)} of {len(counts)} classes have examples.",
+                evidence={"classes with examples": len(there), "classes": len(counts)},
+                remedies=(COLLECT,),
+            )
+        ratio = max(there) / min(there)
         if ratio < self.uneven or seen.balanced:
             return
         yield self.finding(
             "warning" if ratio >= self.extreme else "note",
-            f"The largest class has {ratio:.3g} times the examples of the smallest, class {counts.index(min(counts))}.",
-            evidence={"ratio": ratio, "examples of the smallest class": min(counts)},
+            f"The largest class has {ratio:.3g} times the examples of the smallest, class {counts.index(min(there))}.",
+            evidence={"ratio": ratio, "examples of the smallest class": min(there)},
         )

@@ -36,6 +36,13 @@ class ReachedWeights(Check):
             message = f"No gradient can reach {len(cut)} trainable layers: the graph is cut behind them."
             evidence: dict[str, float] = {"layers": len(cut)}
             yield self.finding("warning", message, layers=cut, evidence=evidence, remedies=(CONNECT,), confidence=1.0)
+        for layer in seen.facts.layers:
+            if layer.cut:
+                message = f"No gradient can reach {', '.join(layer.cut)} of {layer.name}: the graph is cut behind it."
+                evidence = {"weights": len(layer.cut)}
+                yield self.finding(
+                    "warning", message, layers=[layer.name], evidence=evidence, remedies=(CONNECT,), confidence=1.0
+                )
         unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
         if not unmoved:
             return
