@@ -81,10 +81,11 @@ pointless. A finding stays once it is made. The first one names the cause; later
 Two answers need no training: the best **constant** answer (the most frequent class, the mean), and **nearest
 neighbours**, each example of the probe answered by the others. A training's *skill* is its accuracy placed between
 these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only where a training does not learn, and a
-note where it does: half of the units may be dead in a network that works. Where neighbours are no better than chance, or
-there are none (text, several labels at once, several outputs), the skill is unknown: such a training is called sick if
-its output does not vary, its loss is broken or does harm, or neither loss nor score is better than the constant answer's
-after much of the plan; how far it could have come is not known.
+note where it does: half of the units may be dead in a network that works.
+
+Where neighbours are no better than chance, or there are none (text, several labels at once, several outputs), the skill
+is unknown: such a training is called sick if its output does not vary, its loss is broken or does harm, or neither loss
+nor score is better than the constant answer's after much of the plan; how far it could have come is not known.
 """
 
 PREFLIGHT = """## Before training: the pre-flight

@@ -180,7 +180,8 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
     found = check_recipe(recipe, overrides, listener=terminal())
     click.echo(f"\n{found}\n\n{recipe}: {found.verdict}")
     if found.suggestion:
-        click.echo(f"try: plumbline run {' '.join([recipe, *overrides, str(found.suggestion)])}")
+        others = (each for each in overrides if each.partition("=")[0] not in found.suggestion.overrides)
+        click.echo(f"try: plumbline run {' '.join([recipe, *others, str(found.suggestion)])}")
     if not found.healthy:
         sys.exit(3)
 
