@@ -84,8 +84,10 @@ these: 0 is chance, 1 is what nearest neighbours get. Most faults are grave only
 note where it does: half of the units may be dead in a network that works.
 
 Where neighbours are no better than chance, or there are none (text, several labels at once, several outputs), the skill
-is unknown: such a training is called sick if its output does not vary, its loss is broken or does harm, or neither loss
-nor score is better than the constant answer's after much of the plan; how far it could have come is not known.
+is unknown: such a training is called sick if its output does not vary, its loss is broken or does harm, or after much
+of the plan its score is no better than chance and its loss no better than that of not knowing (of several labels or
+values: than the constant answer's). How far it could have come is not known; with several outputs, only a constant
+output and a broken loss are told.
 """
 
 PREFLIGHT = """## Before training: the pre-flight

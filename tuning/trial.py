@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from filelock import FileLock
 
 from pipeline.continuation import PAUSE
+from pipeline.diagnosis.record import DIAGNOSIS
 from pipeline.environment import environment
 from pipeline.errors import UserError
 from pipeline.execution import RunResult, run
@@ -22,7 +23,6 @@ from pipeline.imports import heavy_imports
 from pipeline.recipe.errors import RecipeError
 from pipeline.recipe.load import dump_recipe, load_recipe
 from pipeline.recipe.train import TrainConfig
-from pipeline.diagnosis.record import DIAGNOSIS
 from pipeline.recipe.tree import Recipe
 from pipeline.whole import write_whole
 from tuning.engine import Tell

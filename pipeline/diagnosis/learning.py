@@ -33,7 +33,7 @@ class FirstQuestion(Section):
     """Compares a training with what needs no training: the best constant answer, and nearest neighbours.
 
     Where neighbours say nothing, since they are no better than a constant answer or there are none (text, several
-    labels at once), a training is known not to learn only if neither its loss nor its score beats that answer's.
+    labels at once), a training is known not to learn only if neither its loss nor its score beats that of not knowing.
     """
 
     source: ClassVar[str] = (
@@ -147,7 +147,9 @@ class FirstQuestion(Section):
         if not len(before) or skill > 1 - self.min_skill:
             return ""
         recent = spread[before[-1] :]
-        least = max(self.resolution, recent[:-1].min(initial=np.inf))
+        # Spreads of values are relative to that of the labels, not to what rounding leaves.
+        rounding = 0.0 if signals.facts.label_spread > 0 else self.resolution
+        least = max(rounding, recent[:-1].min(initial=np.inf))
         if (recent > self.constant_spread).any() or recent[-1] > self.growth * least:
             return ""
         return f"the output has varied by {recent.max():.1g} over the examples since epoch {epochs[before[-1]]}"
@@ -156,15 +158,15 @@ class FirstQuestion(Section):
         """Nothing was learnt, or is about to be, and the loss is far higher than before the first step."""
         if signals.last.epoch < signals.epoch or signals.progress < self.soon or len(signals.epochs) < self.soonest:
             return ""
-        if not self._is_at_chance(signals) or not self._is_harmed(signals) or self._fall(signals) >= self.min_fall:
+        if not self._is_harmed(signals) or self._may_learn(signals, self._worst_loss(signals)):
             return ""
         times = signals.last.loss / signals.facts.constant_loss
         return f"after {signals.epoch} epochs its loss is {times:.2g} times that of a constant answer, and was lower"
 
     def _is_harmed(self, signals: Signals) -> bool:
         """Whether the loss on the probe is far above that before the first step, and that of a constant answer."""
-        constant = signals.facts.constant_loss
-        return constant > 0 and signals.last.loss > self.harm * max(signals.first.loss, constant)
+        worst = max(signals.first.loss, self._worst_loss(signals))
+        return signals.facts.constant_loss > 0 and signals.last.loss > self.harm * worst
 
     def _too_slow(self, signals: Signals, skill: float) -> str:
         """At this pace neither the weights nor the loss get anywhere within the plan."""
@@ -199,17 +201,16 @@ class FirstQuestion(Section):
         if signals.progress < self.patience or len(signals.epochs) < self.shortest:
             return ""
         worst = facts.constant_loss if facts.task == "labels" else self._worst_loss(signals)
-        beaten = min(signals.losses.min(initial=math.inf), signals.last.loss) < worst
-        learns = beaten or not self._is_at_chance(signals) or self._fall(signals) >= self.min_fall
-        if not worst > 0 or learns:
+        if not signals.last.loss >= worst > 0 or self._may_learn(signals, worst):
             return ""
         return f"after {signals.epoch} epochs neither its loss nor its score is better than a constant answer's"
 
-    def _is_at_chance(self, signals: Signals) -> bool:
-        """Whether the best score so far is hardly better than that of a constant answer."""
+    def _may_learn(self, signals: Signals, worst: float) -> bool:
+        """Whether score or training loss were ever better than at chance, or the loss falls, or it is unknown."""
         best, chance = float(signals.best_scores[-1]), signals.facts.chance
         skill = self.skill_of(signals, best)
-        return skill <= 1 - self.min_skill or (math.isnan(skill) and best - chance <= self.min_score * (1 - chance))
+        low = best - chance <= self.min_score * (1 - chance) if math.isnan(skill) else skill <= 1 - self.min_skill
+        return not (low and signals.losses.min() >= worst and self._fall(signals) < self.min_fall)
 
     def _ended_low(self, signals: Signals, skill: float) -> str:
         facts = signals.facts

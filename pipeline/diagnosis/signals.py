@@ -11,6 +11,10 @@ import numpy as np
 ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 """Names under which Keras reports accuracy."""
 
+LOG_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
+"""Cross-entropies as such: they take the logits that an output activation of Keras keeps, whatever they are told, and
+their best constant answer is known without calling them, which takes longer than all else of a reading."""
+
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, math.inf)}
 """Smallest and largest values of activations that do not give every number."""
 

@@ -13,7 +13,7 @@ import tensorflow.experimental.numpy as tnp
 from scipy.special import entr
 
 from pipeline.diagnosis.reference import neighbours_score
-from pipeline.diagnosis.signals import RANGES
+from pipeline.diagnosis.signals import LOG_LOSSES, RANGES
 
 LossFunction = Callable[[Any, Any], Any]
 
@@ -22,8 +22,6 @@ Values = Any
 
 CLASSES = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
 BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
-LOG_LOSSES = (*CLASSES[:1], f"sparse_{CLASSES[0]}", *BINARY[:1])
-"""Those whose best constant answer is known without calling them, which takes longer than all else of a reading."""
 VALUES = (
     "mean_squared_error",
     "mean_absolute_error",

@@ -18,7 +18,7 @@ def check_model(model: keras.Model) -> None:
         model: Compiled or not.
 
     Raises:
-        UserError: If it has no compiled loss, or a state that an inference changes.
+        UserError: If it has no compiled loss, or a stateful recurrent layer.
     """
     if not getattr(model, "compiled", False):
         raise UserError(f"{model.name}: expected a compiled model; call compile(...) first")

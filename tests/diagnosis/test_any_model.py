@@ -183,7 +183,7 @@ def test_it_is_looked_at_before_it_trains(made: Callable[[], Fitted]) -> None:
 def test_a_weight_that_no_gradient_reaches_is_named() -> None:
     model, x, y = half_cut()
     said = [finding.message for finding in preflight(model, x, y).findings if finding.symptom == "unreached_weights"]
-    assert said == ["No gradient can reach scale of half_cut: the graph is cut behind it."]
+    assert [each.partition(" in an inference")[0] for each in said] == ["No gradient reaches scale of half_cut"]
 
 
 def test_a_model_without_layers_is_watched_as_far_as_can_be() -> None:

@@ -158,7 +158,8 @@ PLANTED = [
         "unreached_weights",
         lambda: seen(facts={"layers": (LAYERS[0], replace(LAYERS[1], cut=("scale",)), LAYERS[2])}),
         lambda: seen(facts={"layers": (LAYERS[0], replace(LAYERS[1], cut=()), LAYERS[2])}),
-        layer="second",
+        "note",
+        "second",
     ),
     Planted(
         "unreached_weights",

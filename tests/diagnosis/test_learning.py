@@ -72,6 +72,7 @@ def test_an_output_that_was_constant_is_looked_at_again_before_it_is_called() ->
         ([1.0, 20.0, 20.0, 2.0], [8.0] * 16, 0.25, False),  # hardly worse than a constant answer
         ([3.0, 20.0, 20.0, 8.0], list(np.linspace(20, 8, 16)), 0.25, False),  # its loss falls
         ([3.0, 20.0, 20.0, 8.0], [8.0] * 16, 0.5, False),  # it has begun to learn
+        ([3.0, 20.0, 20.0, 8.0], [0.3] * 16, 0.25, False),  # it learns by heart
     ],
 )
 def test_a_training_that_did_nothing_but_harm_is_given_up_soon(
@@ -101,6 +102,34 @@ def test_a_training_that_begins_later_is_looked_at_again_by_its_own_plan() -> No
         late, epochs=[replace(each, epoch=each.epoch + 80) for each in late.epochs], readings=late.readings[:1]
     )
     assert [looks_again(late, epoch) for epoch in (81, 82)] == [False, True]
+    for num_epochs, failed in ((1, False), (2, True)):
+        readings = [*late.readings, replace(late.last, epoch=80 + num_epochs)]
+        assert ask(replace(late, epochs=late.epochs[:num_epochs], readings=readings)).failed == failed
+
+
+def test_rare_classes_that_are_weighted_are_not_held_to_where_they_began() -> None:
+    facts = {"task": "binary", "num_classes": 2, "constant_loss": 0.1, "chance": 0.98, "neighbours": 0.98}
+    for now, failed in ((0.35, False), (3.0, True)):
+        signals = training([0.8] * 16, facts=facts, score=0.92, loss=now)
+        assert (
+            ask(replace(signals, readings=[replace(signals.first, loss=0.1), *signals.readings[1:]])).failed == failed
+        )
+
+
+def test_a_training_that_reports_no_loss_is_not_held_to_it() -> None:
+    signals = training([1.39] * 40, facts={"neighbours": 0.26}, ended=True, score=0.25, loss=1.39)
+    assert ask(signals).failed
+    assert not ask(replace(signals, epochs=[replace(each, logs={}) for each in signals.epochs])).failed
+
+
+def test_where_the_loss_of_a_constant_answer_is_unknown_nothing_counts_as_harm() -> None:
+    signals = training([8.0] * 16, facts={"constant_loss": float("nan")}, score=0.25, loss=8.0)
+    assert not ask(replace(signals, readings=[replace(signals.first, loss=3.0), *signals.readings[1:]])).failed
+
+
+def test_growth_of_values_is_not_held_to_rounding() -> None:
+    facts = {"task": "values", "label_spread": 1e7, "neighbours": float("nan")}
+    assert not ask(with_spreads(training([1e14] * 10, facts=facts), [0.3, 0.3, 0.3, 1.5])).failed
 
 
 def test_weights_that_cannot_get_anywhere_are_called_early() -> None:

@@ -7,10 +7,7 @@ from pipeline.diagnosis.findings import Finding
 from pipeline.diagnosis.learning import Learning
 from pipeline.diagnosis.remedies import RELU, RIGHT_LOSS, RIGHT_OUTPUT, TANH, Remedy
 from pipeline.diagnosis.rules.rule import Rule, if_failed
-from pipeline.diagnosis.signals import RANGES, Facts, Signals
-
-LOG_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
-"""Losses that take the logits that an output activation of Keras keeps, whatever they are told."""
+from pipeline.diagnosis.signals import LOG_LOSSES, RANGES, Facts, Signals
 
 PROPER = {"classes": ("softmax",), "binary": ("sigmoid",), "labels": ("sigmoid",)}
 """Output activations that give what the cross-entropies of a task take, where they do not take logits."""

@@ -38,11 +38,12 @@ class ReachedWeights(Check):
             yield self.finding("warning", message, layers=cut, evidence=evidence, remedies=(CONNECT,), confidence=1.0)
         for layer in seen.facts.layers:
             if layer.cut:
-                message = f"No gradient can reach {', '.join(layer.cut)} of {layer.name}: the graph is cut behind it."
-                evidence = {"weights": len(layer.cut)}
-                yield self.finding(
-                    "warning", message, layers=[layer.name], evidence=evidence, remedies=(CONNECT,), confidence=1.0
+                message = (
+                    f"No gradient reaches {', '.join(layer.cut)} of {layer.name} in an inference: the graph is cut "
+                    "behind it, or only training uses it."
                 )
+                evidence = {"weights": len(layer.cut)}
+                yield self.finding("note", message, layers=[layer.name], evidence=evidence, remedies=(CONNECT,))
         unmoved = [name for name in (seen.trial.unmoved if seen.trial else ()) if name not in cut]
         if not unmoved:
             return
