@@ -33,7 +33,7 @@ EVIDENCE = ROOT / "docs/diagnosis_evidence.md"
 """How it was measured, and why each miss is one; by hand."""
 
 CONTROLS = ROOT / "benchmarks/diagnosis_controls.txt"
-"""What `python -m benchmarks.diagnosis_controls --seeds 1` printed."""
+"""What `python -m benchmarks.diagnosis_controls` printed."""
 
 COST = ROOT / "benchmarks/diagnosis_cost.txt"
 """What `python -m benchmarks.diagnosis_cost` printed, with the commands."""
@@ -167,7 +167,8 @@ is none because the loss became no number. In Python, `pipeline/diagnosis/repair
 
 
 CONTROLS_NOTES = """The built-in recipes and every family of models, as the pipeline trains and checks them. The skill
-is how far a training came from the constant answer (0) to nearest neighbours (1); `nan`: these say nothing there.
+is how far a training came from the constant answer (0) to nearest neighbours (1); `nan`: these say nothing there, and
+the training is only held to the constant answer.
 """
 
 
@@ -188,7 +189,7 @@ def page() -> str:
     parts += [REPAIR.format(bodies=_remedies(BODIES).rstrip(), travel=TRAVEL, trials=MAX_TRIALS)]
     parts += ["## Measured\n", *_measured()]
     parts += ["## Healthy controls\n", CONTROLS_NOTES]
-    parts += [f"```\n$ python -m benchmarks.diagnosis_controls --seeds 1\n{CONTROLS.read_text()}```\n"]
+    parts += [f"```\n$ python -m benchmarks.diagnosis_controls\n{CONTROLS.read_text()}```\n"]
     if COST.exists():
         parts += [
             "## Cost\n",
