@@ -39,11 +39,8 @@ def test_a_healthy_run_ends_with_0(here: Path) -> None:
 
 def test_what_the_pre_flight_found_is_told_unless_the_training_showed_it(here: Path) -> None:
     overrides = [*SICK, "train.early_stopping=null", "data.batch_size=4"]
-    result = run(load_recipe("digits", overrides), until="train")
+    run(load_recipe("digits", overrides), until="train")
     told = CliRunner().invoke(main, ["diagnose", "digits"])
     assert "warning  small_batch_norm in " in told.output
     assert told.output.count("before the first step") == 1
     assert told.output.count("poor_initialization in ") == 1
-    for file in here.glob(f"mlruns/runs/{result.run_id}/artifacts/train/preflight.json"):
-        file.unlink()
-    assert "before the first step" not in CliRunner().invoke(main, ["diagnose", "digits"]).output

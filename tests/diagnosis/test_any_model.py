@@ -212,9 +212,11 @@ def test_a_model_without_a_compiled_loss_is_refused_before_the_first_step() -> N
 
 
 def test_a_stateful_layer_is_refused_since_a_look_would_change_its_state() -> None:
-    model = keras.Sequential([keras.Input(batch_shape=(32, 4, 1)), layers.LSTM(4, stateful=True), layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(32, 4, 1)), layers.LSTM(4, stateful=True, name="memory"), layers.Dense(1)]
+    )
     model.compile("adam", "mse")
-    with pytest.raises(UserError, match="lstm is stateful"):
+    with pytest.raises(UserError, match="memory is stateful"):
         model.fit(X[..., None], Y, batch_size=32, verbose=0, callbacks=[Diagnosis(X[..., None], Y)])
-    with pytest.raises(UserError, match="lstm is stateful"):
+    with pytest.raises(UserError, match="memory is stateful"):
         preflight(model, X[..., None], Y)

@@ -73,7 +73,7 @@ def test_a_rare_class_is_told_before_the_first_step_unless_it_is_weighted(digits
             [record["text"] for record in records(tmp_path / name, "say") if "class_imbalance" in record["text"]]
         )
     assert len(said[0]) == 1
-    assert "The largest class has 298 times the examples of the smallest" in said[0][0]
+    assert "The largest class has 149 times the examples of the smallest" in said[0][0]
     assert said[1] == []
 
 

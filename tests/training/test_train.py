@@ -89,7 +89,7 @@ def test_pictures_and_summary_are_artifacts(digits: Stages) -> None:
     named = {
         record["path"] for record in read_journal(digits.trained / "journal.jsonl") if record["kind"] == "artifact"
     }
-    files = ("curves.png", "model_summary.txt", "diagnosis.html", "diagnosis.json")
+    files = ("curves.png", "model_summary.txt", "diagnosis.html", "diagnosis.json", "preflight.json")
     assert named == {f"artifacts/{name}" for name in files}
     assert "dropout" in (digits.trained / "artifacts" / "model_summary.txt").read_text().lower()
 
