@@ -18,13 +18,14 @@ def stuck(trees: Mapping[int, Tree]) -> dict[int, Finding]:
     """Finds the seeds that ended far worse than the others.
 
     Args:
-        trees: Seed to what its run keeps of its diagnosis, as `record.diagnosis_to_tree` wrote it.
+        trees: Seed to what its run keeps of its diagnosis, as `record.diagnosis_to_tree` wrote it; none: no seed's
+            training was diagnosed.
 
     Returns:
         Seed to its finding, whose first remedy is the best of the seeds.
     """
     skills = {seed: math.nan if tree["skill"] is None else tree["skill"] for seed, tree in trees.items()}
-    best = max(skills, key=lambda seed: np.nan_to_num(skills[seed], nan=-np.inf))
+    best = max(skills, key=lambda seed: np.nan_to_num(skills[seed], nan=-np.inf), default=0)
     found = {}
     for seed, tree in trees.items():
         others = tuple(skill for other, skill in skills.items() if other != seed)

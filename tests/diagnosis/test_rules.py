@@ -431,6 +431,10 @@ def test_a_wrong_output_and_missing_activations_are_one_finding_with_the_remedie
     assert both.remedies == (*output.remedies, *hidden.remedies)
 
 
+def test_of_seeds_none_of_which_was_diagnosed_none_is_stuck() -> None:
+    assert stuck({}) == {}
+
+
 def test_a_seed_that_ends_far_below_the_others_is_stuck_and_told_from_seeds_that_all_differ() -> None:
     def ended(*skills: float | None) -> dict[int, Finding]:
         history = {"loss": [1.0] * 59 + [None], "val_loss": [2.0] * 60}
