@@ -139,7 +139,7 @@ class FirstQuestion(Section):
 
     def _constant(self, signals: Signals, skill: float) -> str:
         """The output has been the same for every example for a while, and still is, without a sign of change."""
-        if signals.last.epoch < signals.epoch:
+        if not signals.is_just_read:
             return ""
         spread = np.array([self._spread(signals, i) for i in range(len(signals.readings))])
         epochs = np.array([max(reading.epoch, signals.first_epoch) for reading in signals.readings])
@@ -156,7 +156,7 @@ class FirstQuestion(Section):
 
     def _harmed(self, signals: Signals) -> str:
         """Nothing was learnt, or is about to be, and the loss is far higher than before the first step."""
-        if signals.last.epoch < signals.epoch or signals.progress < self.soon or len(signals.epochs) < self.soonest:
+        if not signals.is_just_read or signals.progress < self.soon or len(signals.epochs) < self.soonest:
             return ""
         if not self._is_harmed(signals) or self._may_learn(signals, self._worst_loss(signals)):
             return ""
@@ -196,7 +196,7 @@ class FirstQuestion(Section):
     def _no_better(self, signals: Signals, skill: float) -> str:
         """Where the skill is unknown: after much of the plan neither loss nor score beat a constant answer."""
         facts = signals.facts
-        if not math.isnan(skill) or signals.last.epoch < signals.epoch:
+        if not math.isnan(skill) or not signals.is_just_read:
             return ""
         if signals.progress < self.patience or len(signals.epochs) < self.shortest:
             return ""

@@ -275,7 +275,12 @@ class Signals:
     @property
     def is_score_known(self) -> bool:
         """Whether `score` is of now: reported by `fit`, or probed after the last epoch."""
-        return self.is_score_reported or self.last.epoch == self.epoch
+        return self.is_score_reported or self.is_just_read
+
+    @property
+    def is_just_read(self) -> bool:
+        """Whether the newest reading is of now."""
+        return self.last.epoch == self.epoch
 
     @property
     def score(self) -> float:

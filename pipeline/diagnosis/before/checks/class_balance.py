@@ -26,15 +26,15 @@ class ClassBalance(Check):
 
     def words(self, seen: Seen) -> str:
         """The smallest and the largest share of the classes that there are."""
-        counts = [count for count in seen.class_counts or () if count]
-        if not counts:
+        there = _there(seen)
+        if not there:
             return ""
-        return f"{min(counts) / sum(counts):.1%} to {max(counts) / sum(counts):.1%} of the examples a class"
+        return f"{min(there) / sum(there):.1%} to {max(there) / sum(there):.1%} of the examples a class"
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Compares the largest class with the smallest; those without an example are outputs that nothing asks for."""
         counts = seen.class_counts or ()
-        there = [count for count in counts if count]
+        there = _there(seen)
         absent = [str(place) for place, count in enumerate(counts) if not count]
         if absent:
             named = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
@@ -52,3 +52,8 @@ class ClassBalance(Check):
             f"The largest class has {ratio:.3g} times the examples of the smallest, class {counts.index(min(there))}.",
             evidence={"ratio": ratio, "examples of the smallest class": min(there)},
         )
+
+
+def _there(seen: Seen) -> list[int]:
+    """Counts of the classes that have examples."""
+    return [count for count in seen.class_counts or () if count]
